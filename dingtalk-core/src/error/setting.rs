@@ -1,0 +1,53 @@
+//! Settings that cannot work, as `build()` reports them.
+
+/// A setting that is missing or cannot work. `Display` names the setting and, where it has one, its environment variable.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// It has no default and was not given.
+    #[error("`{setting}` is missing{}", named(variable))]
+    #[non_exhaustive]
+    Missing {
+        /// The setting's name, as on the builder.
+        setting: &'static str,
+        /// Its environment variable, or nothing.
+        variable: &'static str,
+    },
+    /// It was given and cannot work.
+    #[error("`{setting}` cannot work{}: {why}", named(variable))]
+    #[non_exhaustive]
+    Invalid {
+        /// The setting's name, as on the builder.
+        setting: &'static str,
+        /// Its environment variable, or nothing.
+        variable: &'static str,
+        /// What is wrong and what is right. Never a secret's value.
+        why: String,
+    },
+}
+
+impl ConfigError {
+    pub(crate) fn missing(setting: &'static str, variable: &'static str) -> Self {
+        Self::Missing { setting, variable }
+    }
+
+    pub(crate) fn invalid(
+        setting: &'static str,
+        variable: &'static str,
+        why: impl Into<String>,
+    ) -> Self {
+        Self::Invalid {
+            setting,
+            variable,
+            why: why.into(),
+        }
+    }
+}
+
+fn named(name: &str) -> String {
+    if name.is_empty() {
+        String::new()
+    } else {
+        format!(" (environment variable {name})")
+    }
+}

@@ -1,0 +1,105 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod api;
+mod builder;
+mod clock;
+mod endpoint;
+pub mod error;
+mod inbound;
+mod login;
+mod pace;
+mod pages;
+mod random;
+mod secret;
+mod session;
+mod store;
+mod token;
+mod user;
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+pub use api::{Employee, TokenCall, UserDetails};
+pub use builder::DingTalkBuilder;
+pub use clock::{Clock, SystemClock};
+pub use endpoint::{Endpoints, Region};
+pub use error::Error;
+pub use error::setting::ConfigError;
+pub use inbound::reply::Reply;
+pub use inbound::request::{CorpRequest, RequestHead};
+pub use inbound::visit::{HeaderChange, HeaderChanges, Visit};
+pub use inbound::{Outcome, Pending};
+pub use login::exchange::{LoginDenied, NewLogin};
+pub use login::{Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode};
+pub use secret::Secret;
+pub use session::SessionLimits;
+pub use session::seal::SessionKey;
+pub use store::{BoxError, Entry, MemoryStore, Store, Tail};
+pub use token::AccessToken;
+pub use user::{Claims, User};
+
+/// One app as its users see it: its logins, sessions and tokens. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct DingTalk(Arc<builder::Inner>);
+
+impl DingTalk {
+    /// Starts the settings of a handle.
+    pub fn builder() -> DingTalkBuilder {
+        DingTalkBuilder::new()
+    }
+
+    /// Makes a handle for one internal app from the environment: see [`DingTalkBuilder::from_env`].
+    pub fn from_env() -> Result<Self, ConfigError> {
+        DingTalkBuilder::from_env()?.build()
+    }
+
+    /// Where our own paths are, without the public origin's prefix.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        &self.0.base_path
+    }
+
+    /// The app's token in a corp, for the rest of DingTalk's API: cached, fetched once for all who wait, renewed before its end.
+    pub async fn token(&self, corp_id: &str) -> Result<AccessToken, Error> {
+        let app = self
+            .0
+            .corps
+            .find(corp_id)
+            .ok_or(Error::Refused(error::Refusal::UnknownCorp))?;
+        app.token.get().await
+    }
+
+    /// Tells the cache that DingTalk rejected a token (40014, `InvalidAuthentication`). The next [`token`](Self::token) is a new
+    /// one; a token that was replaced meanwhile is left alone.
+    pub fn reject_token(&self, token: &AccessToken) {
+        if let Some(app) = self.0.corps.find(token.corp_id()) {
+            app.token.reject(
+                token,
+                &Error::Rejected(error::Rejected::token("a call of the app's own")),
+            );
+        }
+    }
+
+    /// Ends every session of a person in a corp, at all instances.
+    pub async fn revoke_user(&self, corp_id: &str, user_id: &str) -> Result<(), Error> {
+        let now = self.0.logins.time.now();
+        self.0
+            .sessions
+            .revocations
+            .revoke_person(corp_id, user_id, now)
+            .await
+    }
+
+    /// Ends every session of a corp, at all instances.
+    pub async fn revoke_corp(&self, corp_id: &str) -> Result<(), Error> {
+        let now = self.0.logins.time.now();
+        self.0.sessions.revocations.revoke_corp(corp_id, now).await
+    }
+
+    /// Ends every session that began at a time or earlier, at all instances. A time to come counts as now.
+    pub async fn revoke_before(&self, time: SystemTime) -> Result<(), Error> {
+        let before = clock::Timestamp::from(time).min(self.0.logins.time.now());
+        self.0.sessions.revocations.revoke_everyone(before).await
+    }
+}

@@ -1,0 +1,217 @@
+//! Sessions: sealed cookies, with limits on idleness and age, that can be revoked.
+
+pub(crate) mod cookie;
+pub(crate) mod revocation;
+pub(crate) mod seal;
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::clock::{Time, Timestamp};
+use crate::error::Error;
+use crate::random;
+use crate::user::{Profile, User};
+use cookie::Jar;
+use revocation::Revocations;
+use seal::{Opened, Purpose, Sealer, SessionKey};
+
+use crate::error::setting::ConfigError;
+
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimits {
+    pub(crate) idle: Duration,
+    pub(crate) absolute: Duration,
+}
+
+impl SessionLimits {
+    /// Ends after `idle` without a request, and after `absolute` whatever happens. Activity is noted every sixteenth of
+    /// `idle`, at most every 5 minutes, so a session may end that much earlier than `idle` after its last request; never later.
+    #[must_use]
+    pub const fn new(idle: Duration, absolute: Duration) -> Self {
+        Self { idle, absolute }
+    }
+
+    /// For silent logins: idle 2 hours, absolute 12 hours.
+    pub(crate) const SILENT: Self = Self::new(
+        Duration::from_secs(2 * 3600),
+        Duration::from_secs(12 * 3600),
+    );
+
+    fn note_after(self) -> Duration {
+        (self.idle / 16).min(Duration::from_secs(300))
+    }
+}
+
+/// The sessions of one handle.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pub(crate) jar: Jar,
+    pub(crate) revocations: Revocations,
+    time: Time,
+    sealer: Sealer,
+    pre_login: Sealer,
+    limits: SessionLimits,
+    room: usize,
+}
+
+/// A session as a request carried it: opened and within its limits, not yet looked up among the revoked.
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    pub(crate) user: User,
+    /// Sealed with an older key, or last renewed a while ago.
+    pub(crate) is_due: bool,
+}
+
+/// At most this many cookies of our name are looked at, so a request carries at most this many sessions.
+pub(crate) type CarriedAll = [Option<Carried>; 4];
+
+impl Sessions {
+    pub(crate) fn new(
+        jar: Jar,
+        handle: &str,
+        keys: &SessionKey,
+        limits: SessionLimits,
+        revocations: Revocations,
+        time: Time,
+    ) -> Result<Self, ConfigError> {
+        Ok(Self {
+            sealer: Sealer::new(keys, Purpose::Session, jar.session(), handle)?,
+            pre_login: Sealer::new(keys, Purpose::PreLogin, jar.pre_login(), handle)?,
+            room: seal::room_in(jar.room()),
+            jar,
+            revocations,
+            time,
+            limits,
+        })
+    }
+
+    /// Opens the sessions in a request's cookies.
+    pub(crate) fn read<'a>(&self, cookies: impl Iterator<Item = &'a [u8]>) -> CarriedAll {
+        let mut carried = [const { None }; 4];
+        let mut now = None;
+        for (value, place) in cookie::values(cookies, self.jar.session()).zip(&mut carried) {
+            *place = self.sealer.open(value).and_then(|opened| {
+                let now = *now.get_or_insert_with(|| self.time.now());
+                self.within_limits(opened, now)
+            });
+        }
+        carried
+    }
+
+    /// The one person that the sessions of a request stand for; nobody where they disagree.
+    pub(crate) fn resolve(&self, carried: CarriedAll) -> Option<Carried> {
+        let mut living = carried
+            .into_iter()
+            .flatten()
+            .filter(|session| !self.revocations.is_revoked(&session.user));
+        let mut best = living.next()?;
+        for other in living {
+            if !other.user.is_same_person(&best.user) {
+                tracing::warn!(
+                    "two session cookies for different people in one request: treated as nobody's"
+                );
+                return None;
+            }
+            if other.user.issued() > best.user.issued() {
+                best = other;
+            }
+        }
+        Some(best)
+    }
+
+    /// Makes a session; gives the person and the `Set-Cookie` value.
+    pub(crate) fn mint(&self, profile: Profile) -> Result<(User, String), Error> {
+        let id: [u8; 16] = random::bytes()?;
+        // Later than any revocation that this person falls under, even where two instances' clocks disagree.
+        let revoked = self
+            .revocations
+            .not_before(&profile.corp_id, &profile.user_id);
+        let issued = self.time.now().max(Timestamp(revoked.0.saturating_add(1)));
+        let text = User::write(profile, &URL_SAFE_NO_PAD.encode(id), issued, self.room)?;
+        let cookie = self
+            .jar
+            .set(self.jar.session(), &self.sealer.seal(&text)?, None);
+        let user = User::read(text).ok_or(Error::NoRandomness)?;
+        Ok((user, cookie))
+    }
+
+    /// The `Set-Cookie` value that notes a session's activity; nothing for one that was revoked meanwhile, so that a late
+    /// response never brings it back.
+    pub(crate) fn renew(&self, user: &User) -> Option<String> {
+        if self.revocations.is_revoked(user) {
+            return None;
+        }
+        let sealed = self.sealer.seal(&user.renew(self.time.now())).ok()?;
+        Some(self.jar.set(self.jar.session(), &sealed, None))
+    }
+
+    /// Ends one session everywhere, copies of its cookie included.
+    pub(crate) async fn revoke(&self, user: &User) -> Result<(), Error> {
+        let over = user.issued().after(self.limits.absolute);
+        self.revocations
+            .revoke_session(user.session_id(), over)
+            .await
+    }
+
+    /// The browser's mark in its pre-login cookie.
+    pub(crate) fn read_pre_login<'a>(
+        &self,
+        cookies: impl Iterator<Item = &'a [u8]>,
+    ) -> Option<PreLogin> {
+        cookie::values(cookies, self.jar.pre_login()).find_map(|value| {
+            let text = self.pre_login.open(value)?.text;
+            let mut parts = text.split(' ');
+            let (made, instance, browser) = (parts.next()?, parts.next()?, parts.next()?);
+            let made = Timestamp(made.parse().ok()?);
+            (self.time.now().since(made) < PRE_LOGIN_LIFE).then(|| PreLogin {
+                instance: instance.to_owned(),
+                browser: browser.to_owned(),
+            })
+        })
+    }
+
+    /// A `Set-Cookie` value with a new mark for a browser.
+    pub(crate) fn make_pre_login(&self, instance: &str) -> Option<String> {
+        let id: [u8; 16] = random::bytes().ok()?;
+        let text = format!(
+            "{} {instance} {}",
+            self.time.now().0,
+            URL_SAFE_NO_PAD.encode(id)
+        );
+        let sealed = self.pre_login.seal(&text).ok()?;
+        Some(
+            self.jar
+                .set(self.jar.pre_login(), &sealed, Some(PRE_LOGIN_LIFE)),
+        )
+    }
+
+    fn within_limits(&self, opened: Opened, now: Timestamp) -> Option<Carried> {
+        let user = User::read(opened.text)?;
+        let (issued, renewed) = (user.issued(), user.renewed());
+        let is_from_the_future = issued.max(renewed) > now.after(SKEW);
+        let is_over =
+            now.since(issued) > self.limits.absolute || now.since(renewed) > self.limits.idle;
+        if is_from_the_future || is_over {
+            return None;
+        }
+        Some(Carried {
+            is_due: !opened.is_current || now.since(renewed) >= self.limits.note_after(),
+            user,
+        })
+    }
+}
+
+/// Which browser began a login.
+#[derive(Clone, Debug)]
+pub(crate) struct PreLogin {
+    /// The process that set the mark.
+    pub(crate) instance: String,
+    pub(crate) browser: String,
+}
+
+/// How far instances' clocks may differ.
+const SKEW: Duration = Duration::from_secs(60);
+const PRE_LOGIN_LIFE: Duration = Duration::from_secs(600);

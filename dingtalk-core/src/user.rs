@@ -1,0 +1,544 @@
+//! Who is signed in: small, cheap to clone, and read without unpacking.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use crate::api::{Employee, UserDetails};
+use crate::clock::Timestamp;
+use crate::error::Error;
+
+/// A signed-in person. Cloning is one reference count.
+///
+/// Identity is [`app_key`](Self::app_key), [`corp_id`](Self::corp_id) and [`user_id`](Self::user_id) together: user ids repeat
+/// across corps. `Debug` shows no personal data beyond these.
+#[derive(Clone)]
+pub struct User(Arc<Record>);
+
+/// A session's content as one text and where its parts are: opening a session cuts nothing into pieces.
+///
+/// The text is a line of numbers, then the parts one after another without separators.
+struct Record {
+    text: String,
+    parts: [Range<u32>; PARTS],
+    issued: Timestamp,
+    renewed: Timestamp,
+    flags: u8,
+}
+
+/// What a session is made from.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) app_key: String,
+    pub(crate) corp_id: String,
+    pub(crate) user_id: String,
+    pub(crate) union_id: String,
+    pub(crate) name: String,
+    pub(crate) avatar: String,
+    pub(crate) title: String,
+    pub(crate) departments: Vec<i64>,
+    pub(crate) claims: Claims,
+    pub(crate) is_admin: bool,
+    pub(crate) is_main_admin: bool,
+    pub(crate) is_boss: bool,
+}
+
+/// What the app's `on_login` hook adds to a session: short texts under names of the app's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims(Vec<(String, String)>);
+
+impl Claims {
+    /// No claims.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a claim, in place of one of the same name. All names and values together may have 1024 bytes.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let name = name.into();
+        self.0.retain(|(there, _)| *there != name);
+        self.0.push((name, value.into()));
+        self
+    }
+}
+
+impl User {
+    /// The key of the app the person signed in to.
+    #[must_use]
+    pub fn app_key(&self) -> &str {
+        self.part(APP_KEY)
+    }
+
+    /// The corp: that of the token which traded the code, never one from a URL.
+    #[must_use]
+    pub fn corp_id(&self) -> &str {
+        self.part(CORP_ID)
+    }
+
+    /// The person in that corp.
+    #[must_use]
+    pub fn user_id(&self) -> &str {
+        self.part(USER_ID)
+    }
+
+    /// The person across the developer's apps.
+    #[must_use]
+    pub fn union_id(&self) -> Option<&str> {
+        self.present(UNION_ID)
+    }
+
+    /// The name; the user id where DingTalk gave none.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.present(NAME).unwrap_or_else(|| self.user_id())
+    }
+
+    /// The picture's address; `None` for the default picture.
+    #[must_use]
+    pub fn avatar(&self) -> Option<&str> {
+        self.present(AVATAR)
+    }
+
+    /// The job title.
+    #[must_use]
+    pub fn title(&self) -> Option<&str> {
+        self.present(TITLE)
+    }
+
+    /// The departments; the root is 1.
+    pub fn department_ids(&self) -> impl Iterator<Item = i64> + '_ {
+        self.part(DEPARTMENTS)
+            .split(',')
+            .filter_map(|id| id.parse().ok())
+    }
+
+    /// Was an administrator of the corp at login. A hint for display, not a live grant.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.0.flags & ADMIN != 0
+    }
+
+    /// Was the corp's main administrator at login. A hint for display, not a live grant.
+    #[must_use]
+    pub fn is_main_admin(&self) -> bool {
+        self.0.flags & MAIN_ADMIN != 0
+    }
+
+    /// Was the corp's boss at login. A hint for display, not a live grant.
+    #[must_use]
+    pub fn is_boss(&self) -> bool {
+        self.0.flags & BOSS != 0
+    }
+
+    /// Name, title, avatar or departments were shortened to fit a cookie. All of them went to `on_login`.
+    #[must_use]
+    pub fn is_trimmed(&self) -> bool {
+        self.0.flags & TRIMMED != 0
+    }
+
+    /// A claim that the app's `on_login` hook added.
+    #[must_use]
+    pub fn claim(&self, name: &str) -> Option<&str> {
+        self.claims()
+            .find_map(|(there, value)| (there == name).then_some(value))
+    }
+
+    /// All claims that the app's `on_login` hook added.
+    pub fn claims(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
+        let mut rest = self.part(CLAIMS);
+        std::iter::from_fn(move || {
+            let (name, behind) = take_claim_text(rest)?;
+            let (value, behind) = take_claim_text(behind)?;
+            rest = behind;
+            Some((name, value))
+        })
+    }
+
+    /// When the person signed in.
+    #[must_use]
+    pub fn signed_in_at(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.issued.0)
+    }
+
+    /// As the reply of `GET {base}/me` shows it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let claims: Map<String, Value> = self
+            .claims()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        json!({
+            "app_key": self.app_key(),
+            "corp_id": self.corp_id(),
+            "user_id": self.user_id(),
+            "union_id": self.union_id(),
+            "name": self.name(),
+            "avatar": self.avatar(),
+            "title": self.title(),
+            "department_ids": self.department_ids().collect::<Vec<_>>(),
+            "admin": self.is_admin(),
+            "main_admin": self.is_main_admin(),
+            "boss": self.is_boss(),
+            "claims": claims,
+            "trimmed": self.is_trimmed(),
+            "signed_in_at": self.0.issued.0 / 1000,
+        })
+    }
+
+    pub(crate) fn issued(&self) -> Timestamp {
+        self.0.issued
+    }
+
+    pub(crate) fn renewed(&self) -> Timestamp {
+        self.0.renewed
+    }
+
+    pub(crate) fn session_id(&self) -> &str {
+        self.part(SESSION_ID)
+    }
+
+    /// The same person, in the sense that duplicates of a cookie must agree on.
+    pub(crate) fn is_same_person(&self, other: &Self) -> bool {
+        [APP_KEY, CORP_ID, USER_ID]
+            .into_iter()
+            .all(|at| self.part(at) == other.part(at))
+    }
+
+    /// Makes a session's text, trimmed so that it is at most `limit` bytes long.
+    pub(crate) fn write(
+        mut profile: Profile,
+        session_id: &str,
+        issued: Timestamp,
+        limit: usize,
+    ) -> Result<String, Error> {
+        let claims = claims_text(&profile.claims)?;
+        let mut is_trimmed = false;
+        loop {
+            let text = text_of(&profile, &claims, session_id, issued, is_trimmed);
+            let Some(over) = text.len().checked_sub(limit).filter(|over| *over > 0) else {
+                return Ok(text);
+            };
+            is_trimmed = true;
+            // Least missed first. Half the list at a time is enough: it goes once, at login.
+            if profile.departments.len() > 8 {
+                profile.departments.truncate(profile.departments.len() / 2);
+            } else if !profile.avatar.is_empty() {
+                profile.avatar.clear();
+            } else if profile.title.len() > SHORT || profile.name.len() > SHORT {
+                let longest = if profile.title.len() > profile.name.len() {
+                    &mut profile.title
+                } else {
+                    &mut profile.name
+                };
+                shorten(longest, longest.len().saturating_sub(over + 8).max(SHORT));
+            } else {
+                return Err(too_large(&profile.claims));
+            }
+        }
+    }
+
+    /// The text with a new time of renewal.
+    pub(crate) fn renew(&self, now: Timestamp) -> String {
+        let (line, parts) = self.0.text.split_once('\n').unwrap_or_default();
+        let mut line: Vec<&str> = line.split(' ').collect();
+        let now = now.0.to_string();
+        if let Some(renewed) = line.get_mut(2) {
+            *renewed = &now;
+        }
+        format!("{}\n{parts}", line.join(" "))
+    }
+
+    /// Reads a session's text; `None` for anything that [`write`](Self::write) does not make.
+    pub(crate) fn read(text: String) -> Option<Self> {
+        let (line, _) = text.split_once('\n')?;
+        let mut numbers = line.split(' ');
+        if numbers.next()? != VERSION {
+            return None;
+        }
+        let issued = Timestamp(numbers.next()?.parse().ok()?);
+        let renewed = Timestamp(numbers.next()?.parse().ok()?);
+        let flags = numbers.next()?.parse().ok()?;
+        let mut parts = [const { 0..0 }; PARTS];
+        let mut at = u32::try_from(line.len() + 1).ok()?;
+        for part in &mut parts {
+            let end = at.checked_add(numbers.next()?.parse().ok()?)?;
+            *part = at..end;
+            text.get(at as usize..end as usize)?;
+            at = end;
+        }
+        if numbers.next().is_some() || at as usize != text.len() {
+            return None;
+        }
+        let user = Self(Arc::new(Record {
+            text,
+            parts,
+            issued,
+            renewed,
+            flags,
+        }));
+        let is_whole = [SESSION_ID, APP_KEY, CORP_ID, USER_ID]
+            .into_iter()
+            .all(|at| !user.part(at).is_empty());
+        is_whole.then_some(user)
+    }
+
+    fn part(&self, at: usize) -> &str {
+        let range = self
+            .0
+            .parts
+            .get(at)
+            .map(|part| part.start as usize..part.end as usize);
+        range
+            .and_then(|range| self.0.text.get(range))
+            .unwrap_or_default()
+    }
+
+    fn present(&self, at: usize) -> Option<&str> {
+        Some(self.part(at)).filter(|text| !text.is_empty())
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("corp_id", &self.corp_id())
+            .field("user_id", &self.user_id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Profile {
+    /// Details win over what the code alone said; an absent field stays empty.
+    pub(crate) fn new(
+        app_key: &str,
+        corp_id: &str,
+        employee: &Employee,
+        details: Option<&UserDetails>,
+        claims: Claims,
+    ) -> Self {
+        let text = |field: Option<&str>| field.unwrap_or_default().to_owned();
+        Self {
+            app_key: app_key.to_owned(),
+            corp_id: corp_id.to_owned(),
+            user_id: employee.user_id.clone(),
+            union_id: text(employee.union_id.as_deref().or_else(|| details?.union_id())),
+            name: text(
+                details
+                    .and_then(UserDetails::name)
+                    .or(employee.name.as_deref()),
+            ),
+            avatar: text(details.and_then(UserDetails::avatar)),
+            title: text(details.and_then(UserDetails::title)),
+            departments: details.map(UserDetails::department_ids).unwrap_or_default(),
+            claims,
+            is_admin: employee.is_admin || details.is_some_and(UserDetails::is_admin),
+            is_main_admin: employee.sys_level == 1,
+            is_boss: employee.sys_level == 100 || details.is_some_and(UserDetails::is_boss),
+        }
+    }
+}
+
+fn text_of(
+    profile: &Profile,
+    claims: &str,
+    session_id: &str,
+    issued: Timestamp,
+    is_trimmed: bool,
+) -> String {
+    let departments: Vec<String> = profile.departments.iter().map(i64::to_string).collect();
+    let departments = departments.join(",");
+    let parts: [&str; PARTS] = [
+        session_id,
+        &profile.app_key,
+        &profile.corp_id,
+        &profile.user_id,
+        &profile.union_id,
+        &profile.name,
+        &profile.avatar,
+        &profile.title,
+        &departments,
+        claims,
+    ];
+    let flags = [
+        (profile.is_admin, ADMIN),
+        (profile.is_main_admin, MAIN_ADMIN),
+        (profile.is_boss, BOSS),
+        (is_trimmed, TRIMMED),
+    ];
+    let flags: u8 = flags
+        .into_iter()
+        .filter_map(|(is, flag)| is.then_some(flag))
+        .sum();
+    let mut text = format!("{VERSION} {} {} {flags}", issued.0, issued.0);
+    for part in parts {
+        text.push(' ');
+        text.push_str(&part.len().to_string());
+    }
+    text.push('\n');
+    text.extend(parts);
+    text
+}
+
+/// Each name and value behind its length: `4:role7:manager`.
+fn claims_text(claims: &Claims) -> Result<String, Error> {
+    let texts = claims.0.iter().flat_map(|(name, value)| [name, value]);
+    let text: String = texts.map(|text| format!("{}:{text}", text.len())).collect();
+    if claims
+        .0
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        > MAX_CLAIMS
+        || text.len() > 2 * MAX_CLAIMS
+    {
+        return Err(too_large(claims));
+    }
+    Ok(text)
+}
+
+fn take_claim_text(text: &str) -> Option<(&str, &str)> {
+    let (length, rest) = text.split_once(':')?;
+    rest.split_at_checked(length.parse().ok()?)
+}
+
+fn too_large(claims: &Claims) -> Error {
+    let largest = claims
+        .0
+        .iter()
+        .max_by_key(|(name, value)| name.len() + value.len());
+    Error::ClaimTooLarge {
+        claim: largest.map(|(name, _)| name.clone()).unwrap_or_default(),
+        limit: MAX_CLAIMS,
+    }
+}
+
+fn shorten(text: &mut String, length: usize) {
+    let cut = (0..=length).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(cut.unwrap_or_default());
+}
+
+const VERSION: &str = "1";
+
+const SESSION_ID: usize = 0;
+const APP_KEY: usize = 1;
+const CORP_ID: usize = 2;
+const USER_ID: usize = 3;
+const UNION_ID: usize = 4;
+const NAME: usize = 5;
+const AVATAR: usize = 6;
+const TITLE: usize = 7;
+const DEPARTMENTS: usize = 8;
+const CLAIMS: usize = 9;
+const PARTS: usize = 10;
+
+const ADMIN: u8 = 1;
+const MAIN_ADMIN: u8 = 2;
+const BOSS: u8 = 4;
+const TRIMMED: u8 = 8;
+
+/// Names and titles are never cut below this many bytes.
+const SHORT: usize = 64;
+/// Names and values of all claims together.
+const MAX_CLAIMS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn profile() -> Profile {
+        Profile {
+            app_key: "dingkey".into(),
+            corp_id: "dingcorp".into(),
+            user_id: "manager01".into(),
+            ..Profile::default()
+        }
+    }
+
+    fn user(profile: Profile) -> User {
+        User::read(User::write(profile, "sid", Timestamp(7), 2900).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_session_reads_back_as_it_was_written() {
+        let user = user(Profile {
+            union_id: "u1".into(),
+            name: "张三\n1 2".into(),
+            title: "总监".into(),
+            departments: vec![1, -2, i64::MAX],
+            claims: Claims::new()
+                .with("role", "a:b\n")
+                .with("", "")
+                .with("role", "owner"),
+            is_boss: true,
+            ..profile()
+        });
+        assert_eq!(user.name(), "张三\n1 2");
+        assert_eq!(user.title(), Some("总监"));
+        assert_eq!(user.avatar(), None);
+        assert_eq!(user.department_ids().collect::<Vec<_>>(), [1, -2, i64::MAX]);
+        assert_eq!(
+            user.claims().collect::<Vec<_>>(),
+            [("", ""), ("role", "owner")]
+        );
+        assert_eq!(user.claim("role"), Some("owner"));
+        assert!(user.is_boss() && !user.is_admin() && !user.is_trimmed());
+        let renewed = User::read(user.renew(Timestamp(99))).unwrap();
+        assert_eq!(
+            (renewed.issued(), renewed.renewed()),
+            (Timestamp(7), Timestamp(99))
+        );
+        assert_eq!(renewed.name(), user.name());
+    }
+
+    #[test]
+    fn claims_that_do_not_fit_are_an_error_that_names_the_largest() {
+        let claims = Claims::new()
+            .with("small", "x")
+            .with("large", "x".repeat(1100));
+        let error = User::write(
+            Profile {
+                claims,
+                ..profile()
+            },
+            "sid",
+            Timestamp(7),
+            2900,
+        )
+        .unwrap_err();
+        assert!(matches!(error, Error::ClaimTooLarge { claim, .. } if claim == "large"));
+    }
+
+    proptest! {
+        /// D18
+        #[test]
+        fn any_profile_is_trimmed_to_the_limit_and_keeps_its_identity(
+            name in ".{0,3000}", title in ".{0,3000}", avatar in ".{0,3000}", user_id in "[a-z0-9]{1,128}",
+            departments in proptest::collection::vec(any::<i64>(), 0..400),
+        ) {
+            let text = User::write(
+                Profile { user_id: user_id.clone(), name: name.clone(), title, avatar, departments: departments.clone(), ..profile() },
+                "sid", Timestamp(7), 2000,
+            ).unwrap();
+            prop_assert!(text.len() <= 2000);
+            let user = User::read(text).unwrap();
+            prop_assert_eq!(user.user_id(), &user_id);
+            let is_whole = (name.is_empty() || user.name() == name) && user.department_ids().count() == departments.len();
+            prop_assert!(is_whole || user.is_trimmed());
+        }
+
+        #[test]
+        fn no_text_makes_reading_fail_badly(text in ".{0,300}", numbers in "1( [0-9]{1,12}){0,16}\n.{0,80}") {
+            let _ = User::read(text);
+            if let Some(user) = User::read(numbers) {
+                let _ = (user.to_json(), user.claims().count());
+            }
+        }
+    }
+}
