@@ -1,0 +1,15 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod auth;
+mod guard;
+mod head;
+mod user;
+
+pub use auth::{DingTalkAuth, DingTalkAuthService};
+pub use dingtalk_core as core;
+pub use dingtalk_core::{
+    Claims, ConfigError, Details, DingTalk, InternalApp, LoginDenied, NewLogin, SessionKey, User,
+};
+pub use guard::{RequireDingTalk, RequireDingTalkService};
+pub use user::{DingTalkUser, MaybeDingTalkUser, Refused};
