@@ -1,0 +1,197 @@
+//! The world as cards: an organisation, its apps, its people and the buttons that make codes.
+
+use std::fmt::Write as _;
+
+use crate::world::{App, Corp, Person, World};
+
+/// An organisation with its apps and people.
+pub(super) fn corp_card(world: &World, corp: &Corp) -> String {
+    let apps: Vec<&App> = world
+        .apps
+        .iter()
+        .filter(|app| app.corp_id == corp.corp_id)
+        .collect();
+    let people: Vec<&Person> = world
+        .people
+        .iter()
+        .filter(|person| person.corp_id == corp.corp_id)
+        .collect();
+    let mut card = format!(
+        "<article class=\"corp\"><header><h3>{name}</h3>{id}<span class=\"label\">{apps} · {people}</span></header>\
+         <div class=\"apps\">",
+        name = escape(&corp.name),
+        id = copyable(&corp.corp_id, "corp id"),
+        apps = plural(apps.len(), "app"),
+        people = if people.len() == 1 {
+            "1 person".to_owned()
+        } else {
+            format!("{} people", people.len())
+        },
+    );
+    for app in &apps {
+        card += &app_card(app);
+    }
+    card += "</div><table class=\"people\"><thead><tr><th scope=\"col\">Person</th><th scope=\"col\">User id · union id</th>\
+             <th scope=\"col\">Marks</th><th scope=\"col\">Code for</th></tr></thead><tbody>";
+    for person in people.iter().take(MOST_PEOPLE) {
+        card += &person_row(person, &apps);
+    }
+    card += "</tbody></table>";
+    if people.len() > MOST_PEOPLE {
+        let _ = write!(
+            card,
+            "<p class=\"hint more\">{} more are in the JSON.</p>",
+            people.len() - MOST_PEOPLE
+        );
+    }
+    card + "</article>"
+}
+
+fn app_card(app: &App) -> String {
+    let mut chips = String::new();
+    for permission in &app.permissions {
+        let _ = write!(chips, "<span class=\"tag\">{}</span>", escape(permission));
+    }
+    let range = if app.visible_departments.is_empty() && app.visible_users.is_empty() {
+        "everybody".to_owned()
+    } else {
+        let departments = app
+            .visible_departments
+            .iter()
+            .map(|id| format!("department {id}"));
+        departments
+            .chain(app.visible_users.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let limit = if app.calls_per_second == 0 {
+        "no limit".to_owned()
+    } else {
+        format!("{} calls/s", app.calls_per_second)
+    };
+    let key = escape(&app.app_key);
+    format!(
+        "<section class=\"app\"><div class=\"bar\"><h4>{name}</h4>\
+         <button type=\"button\" class=\"quiet\" data-revoke=\"{key}\">Revoke tokens</button></div>\
+         <dl><dt>Key</dt><dd>{copy_key}</dd><dt>Secret</dt><dd>{secret}</dd>\
+         <dt>Sees it</dt><dd>{range} · {limit}</dd><dt>May</dt><dd class=\"chips\">{chips}</dd></dl></section>",
+        name = escape(if app.name.is_empty() {
+            &app.app_key
+        } else {
+            &app.name
+        }),
+        copy_key = copyable(&app.app_key, "app key"),
+        secret = copyable(&app.app_secret, "app secret"),
+        range = escape(&range),
+    )
+}
+
+fn person_row(person: &Person, apps: &[&App]) -> String {
+    let mut marks = String::new();
+    let mut mark = |class: &str, text: &str| {
+        let _ = write!(
+            marks,
+            "<span class=\"tag {class}\">{}</span> ",
+            escape(text)
+        );
+    };
+    match person.sys_level {
+        1 => mark("key", "main admin 主管理员"),
+        2 => mark("key", "admin 子管理员"),
+        100 => mark("key", "boss 老板"),
+        _ if person.is_admin() => mark("key", "admin"),
+        _ => {}
+    }
+    if person.disable_status == Some(true) {
+        mark("warn", "disabled 已停用");
+    }
+    if person.exclusive_account {
+        mark("", "company account 企业账号");
+    }
+    if person.contact_type == 1 {
+        mark("", "external 外部");
+    }
+    if person.departments.len() > 5 {
+        mark("", &format!("{} departments", person.departments.len()));
+    }
+    let mut buttons = String::new();
+    for app in apps {
+        if !app.sees(person) {
+            mark("", &format!("not in {}", short(&app.name)));
+        }
+        let _ = write!(
+            buttons,
+            "<button type=\"button\" data-mint-app=\"{key}\" data-mint-user=\"{user}\" aria-label=\"Code for {user} in {label}\">{label}</button>",
+            key = escape(&app.app_key),
+            user = escape(&person.user_id),
+            label = escape(short(if app.name.is_empty() {
+                &app.app_key
+            } else {
+                &app.name
+            })),
+        );
+    }
+    format!(
+        "<tr><td><div class=\"person\"><span class=\"face\" aria-hidden=\"true\">{face}</span><div><b>{name}</b><span>{title}</span></div></div></td>\
+         <td class=\"ids\"><code>{user}</code> <span class=\"label\">· {union}</span></td>\
+         <td class=\"marks\">{marks}</td><td><div class=\"buttons\">{buttons}</div></td></tr>",
+        face = escape(
+            &person
+                .name
+                .chars()
+                .next()
+                .map(String::from)
+                .unwrap_or_default()
+        ),
+        name = escape(&person.name),
+        title = escape(person.title.as_deref().unwrap_or("no title")),
+        user = escape(&person.user_id),
+        union = escape(&person.union_id),
+    )
+}
+
+fn copyable(text: &str, what: &str) -> String {
+    let text = escape(text);
+    format!(
+        "<span class=\"copyable\"><code>{text}</code>\
+         <button type=\"button\" class=\"copy\" data-copy=\"{text}\" aria-label=\"Copy the {what} {text}\">Copy</button></span>"
+    )
+}
+
+/// `Expenses` of `报销 (Expenses)`: what fits a button.
+fn short(name: &str) -> &str {
+    match name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'))
+    {
+        Some((inner, _)) if !inner.trim().is_empty() => inner.trim(),
+        _ => name,
+    }
+}
+
+fn plural(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
+}
+
+/// Text that is only text, in an element or a quoted attribute.
+pub(super) fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe += "&amp;",
+            '<' => safe += "&lt;",
+            '>' => safe += "&gt;",
+            '"' => safe += "&quot;",
+            '\'' => safe += "&#39;",
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// People shown of one organisation.
+pub(super) const MOST_PEOPLE: usize = 200;
