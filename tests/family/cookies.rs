@@ -1,0 +1,1 @@
+//! Cookies: which are read, which are set, and with what attributes.

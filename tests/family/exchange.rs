@@ -1,0 +1,1 @@
+//! One exchange per code, and what may post one.

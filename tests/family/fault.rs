@@ -1,0 +1,1 @@
+//! DingTalk in trouble: what people see, and how long they wait.

@@ -1,0 +1,1 @@
+//! The app's own word at a login, and the settings around it.

@@ -1,0 +1,19 @@
+//! The case list: behaviour seen from outside, each case on both frameworks, against the sandbox.
+
+mod contract;
+mod cookies;
+mod corp;
+mod cost;
+mod crowd;
+mod exchange;
+mod fault;
+mod headers;
+mod hook;
+mod login;
+mod parity;
+mod placement;
+mod redirect;
+mod secrecy;
+mod session;
+mod store;
+mod token;

@@ -1,0 +1,1 @@
+//! Both frameworks, byte by byte.

@@ -1,0 +1,1 @@
+//! Where the layer is, and what a wrong place answers.

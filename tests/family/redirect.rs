@@ -1,0 +1,1 @@
+//! Where a login or logout goes on to.

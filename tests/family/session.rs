@@ -1,0 +1,1 @@
+//! How long a session lasts, and what ends it.

@@ -1,0 +1,1 @@
+//! A store that fails, and one that several instances share.

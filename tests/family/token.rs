@@ -1,0 +1,1 @@
+//! The token cache under concurrency and trouble.

@@ -1,0 +1,27 @@
+//! What the family's tests share: a browser, the same app in both frameworks, and a setup around one sandbox.
+
+mod app;
+mod browser;
+mod setup;
+
+pub use app::{Framework, Gate, Placement, RunningApp};
+pub use browser::{Answer, Browser, Request, login};
+pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build};
+
+/// Makes every case a named test on both frameworks.
+#[macro_export]
+macro_rules! both {
+    ($($(#[$about:meta])* async fn $name:ident($framework:ident) $body:block)*) => {
+        $($(#[$about])* async fn $name($framework: $crate::Framework) $body)*
+
+        mod axum {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Framework::Axum).await })*
+        }
+
+        mod actix {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::Framework::Actix).await })*
+        }
+    };
+}

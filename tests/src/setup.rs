@@ -1,0 +1,146 @@
+//! One sandbox, one handle, one app, on one clock.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use dingtalk_core::{Clock, ConfigError, DingTalk, DingTalkBuilder, InternalApp, SessionKey};
+use dingtalk_sandbox::{Sandbox, World};
+
+use crate::app::{Framework, Gate, Placement, RunningApp};
+use crate::browser::Browser;
+
+/// Where browsers see the app under test.
+pub const ORIGIN: &str = "https://hr.example.com";
+
+/// The sandbox's clock, for core: one handle moves both.
+#[derive(Clone, Debug)]
+pub struct SandboxClock(pub dingtalk_sandbox::Clock);
+
+#[async_trait]
+impl Clock for SandboxClock {
+    fn wall(&self) -> SystemTime {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration).await;
+    }
+}
+
+/// A sandbox with a handle and an app on it. Time stands still unless a test moves it.
+#[derive(Debug)]
+pub struct Setup {
+    /// DingTalk.
+    pub sandbox: Sandbox,
+    /// The handle.
+    pub dingtalk: DingTalk,
+    /// The app.
+    pub app: RunningApp,
+    /// Holds the app's route `/slow`.
+    pub gate: Gate,
+}
+
+impl Setup {
+    /// The world's first app on default settings.
+    pub async fn start(framework: Framework) -> Self {
+        Self::with(framework, |builder| builder).await
+    }
+
+    /// The world's first app on settings of the test's own.
+    pub async fn with(
+        framework: Framework,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> Self {
+        Self::placed(framework, Placement::Right, World::default(), change).await
+    }
+
+    /// Everything chosen.
+    pub async fn placed(
+        framework: Framework,
+        placement: Placement,
+        world: World,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> Self {
+        let sandbox = Sandbox::builder()
+            .world(world)
+            .clock(dingtalk_sandbox::Clock::manual())
+            .start()
+            .await
+            .expect("loopback has a free port");
+        let dingtalk = build(&sandbox, change).expect("the settings can work");
+        let gate = Gate::default();
+        let app = framework.start(dingtalk.clone(), placement, gate.clone());
+        Self {
+            sandbox,
+            dingtalk,
+            app,
+            gate,
+        }
+    }
+
+    /// A browser with an empty jar.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.app.address())
+    }
+
+    /// A fresh code for a person of the world's first app.
+    pub fn code(&self, user_id: &str) -> String {
+        self.sandbox
+            .code(&first_app(&self.sandbox).app_key, user_id)
+    }
+
+    /// A fresh code for the world's first person.
+    pub fn any_code(&self) -> String {
+        self.code(&self.sandbox.world().people[0].user_id)
+    }
+
+    /// A browser in which the world's first person is signed in.
+    pub async fn signed_in(&self) -> Browser {
+        let mut browser = self.browser();
+        let answer = browser.login(&self.any_code()).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        browser
+    }
+
+    /// Moves the one clock.
+    pub fn advance(&self, seconds: u64) {
+        self.sandbox.clock().advance(Duration::from_secs(seconds));
+    }
+}
+
+/// A handle for the world's first app on a sandbox.
+pub fn build(
+    sandbox: &Sandbox,
+    change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+) -> Result<DingTalk, ConfigError> {
+    let builder = DingTalk::builder()
+        .public_origin(ORIGIN)
+        .endpoint(sandbox.url())
+        .clock(SandboxClock(sandbox.clock().clone()))
+        .session_key(SessionKey::generate()?)
+        .internal_app(app_of(sandbox, &first_app(sandbox).app_key));
+    change(builder).build()
+}
+
+/// An app of the sandbox's world, as a setting.
+pub fn app_of(sandbox: &Sandbox, app_key: &str) -> InternalApp {
+    let world = sandbox.world();
+    let app = world
+        .apps
+        .iter()
+        .find(|app| app.app_key == app_key)
+        .expect("the world has the app");
+    InternalApp::new(
+        app.corp_id.clone(),
+        app.app_key.clone(),
+        app.app_secret.clone(),
+    )
+}
+
+fn first_app(sandbox: &Sandbox) -> &dingtalk_sandbox::App {
+    &sandbox.world().apps[0]
+}
