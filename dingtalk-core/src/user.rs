@@ -23,7 +23,7 @@ pub struct User(Arc<Record>);
 /// The text is a line of numbers, then the parts one after another without separators.
 struct Record {
     text: String,
-    parts: [Range<u32>; PARTS],
+    parts: [Range<u16>; PARTS],
     issued: Timestamp,
     renewed: Timestamp,
     flags: u8,
@@ -255,23 +255,27 @@ impl User {
 
     /// Reads a session's text; `None` for anything that [`write`](Self::write) does not make.
     pub(crate) fn read(text: String) -> Option<Self> {
-        let (line, _) = text.split_once('\n')?;
-        let mut numbers = line.split(' ');
-        if numbers.next()? != VERSION {
+        let mut line = text.bytes();
+        if line.next()? != VERSION || line.next()? != b' ' {
             return None;
         }
-        let issued = Timestamp(numbers.next()?.parse().ok()?);
-        let renewed = Timestamp(numbers.next()?.parse().ok()?);
-        let flags = numbers.next()?.parse().ok()?;
+        let issued = Timestamp(take_number(&mut line, b' ')?);
+        let renewed = Timestamp(take_number(&mut line, b' ')?);
+        let flags = take_number(&mut line, b' ')?.try_into().ok()?;
+        let mut lengths = [0; PARTS];
+        for (index, length) in lengths.iter_mut().enumerate() {
+            let end = if index + 1 == PARTS { b'\n' } else { b' ' };
+            *length = take_number(&mut line, end)?.try_into().ok()?;
+        }
+        let mut at = text.len().checked_sub(line.len())?;
         let mut parts = [const { 0..0 }; PARTS];
-        let mut at = u32::try_from(line.len() + 1).ok()?;
-        for part in &mut parts {
-            let end = at.checked_add(numbers.next()?.parse().ok()?)?;
-            *part = at..end;
-            text.get(at as usize..end as usize)?;
+        for (part, length) in parts.iter_mut().zip(lengths) {
+            let end = at.checked_add(length)?;
+            text.get(at..end)?;
+            *part = at.try_into().ok()?..end.try_into().ok()?;
             at = end;
         }
-        if numbers.next().is_some() || at as usize != text.len() {
+        if at != text.len() {
             return None;
         }
         let user = Self(Arc::new(Record {
@@ -292,7 +296,7 @@ impl User {
             .0
             .parts
             .get(at)
-            .map(|part| part.start as usize..part.end as usize);
+            .map(|part| usize::from(part.start)..usize::from(part.end));
         range
             .and_then(|range| self.0.text.get(range))
             .unwrap_or_default()
@@ -374,7 +378,7 @@ fn text_of(
         .into_iter()
         .filter_map(|(is, flag)| is.then_some(flag))
         .sum();
-    let mut text = format!("{VERSION} {} {} {flags}", issued.0, issued.0);
+    let mut text = format!("{} {} {} {flags}", char::from(VERSION), issued.0, issued.0);
     for part in parts {
         text.push(' ');
         text.push_str(&part.len().to_string());
@@ -401,6 +405,21 @@ fn claims_text(claims: &Claims) -> Result<String, Error> {
     Ok(text)
 }
 
+/// The decimal number in front of a separator.
+fn take_number(bytes: &mut impl Iterator<Item = u8>, end: u8) -> Option<u64> {
+    let mut number: u64 = 0;
+    let mut digits = 0;
+    for byte in bytes {
+        if byte == end {
+            return (digits > 0).then_some(number);
+        }
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        digits += 1;
+    }
+    None
+}
+
 fn take_claim_text(text: &str) -> Option<(&str, &str)> {
     let (length, rest) = text.split_once(':')?;
     rest.split_at_checked(length.parse().ok()?)
@@ -422,7 +441,7 @@ fn shorten(text: &mut String, length: usize) {
     text.truncate(cut.unwrap_or_default());
 }
 
-const VERSION: &str = "1";
+const VERSION: u8 = b'1';
 
 const SESSION_ID: usize = 0;
 const APP_KEY: usize = 1;

@@ -292,8 +292,6 @@ mod tests {
                 let url = Url::parse("https://hr.example.com/deep/page").unwrap().join(&safe).unwrap();
                 prop_assert_eq!(url.origin().ascii_serialization(), "https://hr.example.com");
                 prop_assert!(safe.starts_with('/') && !safe.starts_with("//"));
-                let decoded = percent_encoding::percent_decode_str(&safe).decode_utf8_lossy().into_owned();
-                prop_assert!(!safe.contains('\\'), "{decoded}");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -295,11 +295,13 @@ impl Recent {
 
 /// Codes are never kept, not even in memory: their hash is enough to know one again.
 fn code_hash(attempt: &Attempt) -> CodeHash {
-    let mut hash = Sha256::new();
+    let mut hash = Context::new(&SHA256);
     hash.update(attempt.app.app_key.as_bytes());
-    hash.update([0]);
-    hash.update(attempt.code.secret().expose());
-    hash.finalize().into()
+    hash.update(&[0]);
+    hash.update(attempt.code.secret().expose().as_bytes());
+    let mut whole = CodeHash::default();
+    whole.copy_from_slice(hash.finish().as_ref());
+    whole
 }
 
 fn claim_key(hash: &CodeHash) -> String {

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use cookie::{Cookie, SameSite, time};
-use sha2::{Digest, Sha256};
+use memchr::memchr;
+use ring::digest::{SHA256, digest};
 
 /// The name and attributes of our cookies.
 #[derive(Clone, Debug)]
@@ -20,8 +21,9 @@ pub(crate) struct Jar {
 impl Jar {
     /// Cookies are shared between the ports and paths of a host, so the origin and the handle's name are in theirs.
     pub(crate) fn new(origin: &str, handle: &str, is_secure: bool) -> Self {
-        let hash = Sha256::digest(format!("{origin}\n{handle}"));
+        let hash = digest(&SHA256, format!("{origin}\n{handle}").as_bytes());
         let hash: String = hash
+            .as_ref()
             .iter()
             .take(4)
             .map(|byte| format!("{byte:02x}"))
@@ -78,18 +80,30 @@ impl Jar {
 }
 
 /// The values of all cookies of a name, at most four, in the order sent.
-pub(crate) fn values<'a, 'n>(
+pub(crate) fn values<'a>(
     headers: impl Iterator<Item = &'a [u8]>,
-    name: &'n str,
+    name: &str,
 ) -> impl Iterator<Item = &'a [u8]> {
     headers
-        .flat_map(|header| header.split(|byte| *byte == b';'))
+        .flat_map(pairs)
         .filter_map(move |pair| {
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (said, value) = pair.split_at_checked(at)?;
+            let (said, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
             (trim(said) == name.as_bytes()).then(|| trim(value.get(1..).unwrap_or_default()))
         })
         .take(MAX_CANDIDATES)
+}
+
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    std::iter::from_fn(move || {
+        let here = rest?;
+        let (pair, behind) = match memchr(b';', here) {
+            Some(at) => (here.get(..at)?, here.get(at + 1..)),
+            None => (here, None),
+        };
+        rest = behind;
+        Some(pair)
+    })
 }
 
 /// Without the blanks that RFC 6265bis knows: space and tab, nothing else.

@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use hkdf::Hkdf;
-use sha2::Sha256;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Error;
@@ -75,8 +73,14 @@ impl Purpose {
 
 /// The keys for one purpose, one cookie name and one app.
 pub(crate) struct Sealer {
-    keys: Vec<(u8, Aes256Gcm)>,
+    keys: Vec<Key>,
     bound: Vec<u8>,
+}
+
+struct Key {
+    /// Stands in front of what the key sealed. Two keys may have the same.
+    id: u8,
+    cipher: LessSafeKey,
 }
 
 /// What opening gave.
@@ -94,22 +98,11 @@ impl Sealer {
         cookie: &str,
         app: &str,
     ) -> Result<Self, ConfigError> {
-        let derived = keys.0.iter().map(|key| {
-            let mut secret = Zeroizing::new([0; 33]);
-            let bytes = Zeroizing::new(decode(key.expose()).unwrap_or_default());
-            let info = format!("dingtalk v1 {}", purpose.name());
-            Hkdf::<Sha256>::new(None, &bytes)
-                .expand(info.as_bytes(), &mut *secret)
-                .map_err(|_| refuse("no key can be derived from it"))?;
-            let (id, key) = secret
-                .split_first()
-                .ok_or_else(|| refuse("no key can be derived from it"))?;
-            let cipher = Aes256Gcm::new_from_slice(key)
-                .map_err(|_| refuse("no key can be derived from it"))?;
-            Ok((*id, cipher))
-        });
+        let keys = keys.0.iter().map(|key| Key::derive(key, purpose));
         Ok(Self {
-            keys: derived.collect::<Result<_, _>>()?,
+            keys: keys
+                .collect::<Option<_>>()
+                .ok_or_else(|| refuse("no key can be derived from it"))?,
             bound: format!("dingtalk v1\n{}\n{cookie}\n{app}", purpose.name()).into_bytes(),
         })
     }
@@ -117,16 +110,16 @@ impl Sealer {
     /// Seals a text: key id, nonce, ciphertext and tag in base64url.
     pub(crate) fn seal(&self, text: &str) -> Result<String, Error> {
         let nonce: [u8; NONCE] = random::bytes()?;
-        let (id, cipher) = self.keys.first().ok_or(Error::NoRandomness)?;
-        let mut sealed = Vec::with_capacity(OVERHEAD + text.len());
-        sealed.push(*id);
-        sealed.extend_from_slice(&nonce);
-        sealed.extend_from_slice(text.as_bytes());
-        let body = sealed.get_mut(1 + NONCE..).unwrap_or_default();
-        let tag = cipher
-            .encrypt_inout_detached(&Nonce::from(nonce), &self.bound, body.into())
+        let key = self.keys.first().ok_or(Error::NoRandomness)?;
+        let mut body = text.as_bytes().to_vec();
+        key.cipher
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(&self.bound),
+                &mut body,
+            )
             .map_err(|_| Error::NoRandomness)?;
-        sealed.extend_from_slice(&tag);
+        let sealed = [&[key.id][..], &nonce, &body].concat();
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
@@ -135,49 +128,77 @@ impl Sealer {
         if sealed.len() > MAX_SEALED {
             return None;
         }
-        let mut bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
-        let is_current = self.open_in_place(&mut bytes)?;
-        Some(Opened {
-            text: String::from_utf8(bytes).ok()?,
-            is_current,
-        })
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let said = *bytes.first()?;
+        let mut candidates = self
+            .keys
+            .iter()
+            .enumerate()
+            .filter(|(_, key)| key.id == said)
+            .peekable();
+        let mut bytes = Some(bytes);
+        while let Some((index, key)) = candidates.next() {
+            // A failed try destroys its bytes, so all but the last key get a copy.
+            let mut bytes = if candidates.peek().is_some() {
+                bytes.clone()
+            } else {
+                bytes.take()
+            }?;
+            if self.open_in_place(key, &mut bytes) {
+                return Some(Opened {
+                    text: String::from_utf8(bytes).ok()?,
+                    is_current: index == 0,
+                });
+            }
+        }
+        None
     }
 
     /// Leaves the plain text in `bytes`, or nothing at all.
-    fn open_in_place(&self, bytes: &mut Vec<u8>) -> Option<bool> {
-        let opened = self.decrypt(bytes);
-        if opened.is_none() {
+    fn open_in_place(&self, key: &Key, bytes: &mut Vec<u8>) -> bool {
+        let opened = bytes
+            .split_at_mut_checked(1 + NONCE)
+            .and_then(|(head, body)| {
+                let nonce = Nonce::try_assume_unique_for_key(head.get(1..)?).ok()?;
+                let text = key
+                    .cipher
+                    .open_in_place(nonce, Aad::from(&self.bound), body)
+                    .ok()?;
+                Some(text.len())
+            });
+        let Some(length) = opened else {
             bytes.zeroize();
-            return opened;
-        }
-        bytes.truncate(bytes.len().saturating_sub(TAG));
+            return false;
+        };
         bytes.drain(..1 + NONCE);
-        opened
+        bytes.truncate(length);
+        true
     }
+}
 
-    fn decrypt(&self, bytes: &mut [u8]) -> Option<bool> {
-        let (head, body) = bytes.split_at_mut_checked(1 + NONCE)?;
-        let (said, nonce) = head.split_first()?;
-        let nonce: [u8; NONCE] = (*nonce).try_into().ok()?;
-        let at = body.len().checked_sub(TAG)?;
-        let (body, tag) = body.split_at_mut_checked(at)?;
-        let tag: [u8; TAG] = (*tag).try_into().ok()?;
-        // Two keys can have one id; the tag decides, and is checked before anything is decrypted.
-        self.keys
-            .iter()
-            .enumerate()
-            .filter(|(_, (id, _))| id == said)
-            .find_map(|(index, (_, cipher))| {
-                cipher
-                    .decrypt_inout_detached(
-                        &Nonce::from(nonce),
-                        &self.bound,
-                        (&mut *body).into(),
-                        &Tag::from(tag),
-                    )
-                    .ok()
-                    .map(|()| index == 0)
-            })
+impl Key {
+    fn derive(key: &Secret, purpose: Purpose) -> Option<Self> {
+        let bytes = Zeroizing::new(decode(key.expose())?);
+        let mut derived = Zeroizing::new([0; DERIVED]);
+        Salt::new(HKDF_SHA256, b"")
+            .extract(&bytes)
+            .expand(&[b"dingtalk v1 ", purpose.name().as_bytes()], Derived)
+            .and_then(|output| output.fill(&mut *derived))
+            .ok()?;
+        let (id, cipher) = derived.split_first()?;
+        Some(Self {
+            id: *id,
+            cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, cipher).ok()?),
+        })
+    }
+}
+
+/// How much is derived: an id and an AES-256 key.
+struct Derived;
+
+impl KeyType for Derived {
+    fn len(&self) -> usize {
+        DERIVED
     }
 }
 
@@ -242,6 +263,7 @@ fn refuse(why: &str) -> ConfigError {
     ConfigError::invalid("session_key", "DINGTALK_SESSION_KEY", why)
 }
 
+const DERIVED: usize = 33;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const OVERHEAD: usize = 1 + NONCE + TAG;
@@ -349,6 +371,31 @@ mod tests {
 
     /// D8
     #[test]
+    fn keys_with_the_same_id_are_tried_one_after_the_other() {
+        let mut ring = Sealer {
+            keys: Vec::new(),
+            bound: sealer(&SessionKey::generate().unwrap()).bound,
+        };
+        for _ in 0..3 {
+            let mut one = sealer(&SessionKey::generate().unwrap());
+            one.keys[0].id = 7;
+            let sealed = one.seal("hello").unwrap();
+            ring.keys.append(&mut one.keys);
+            assert_eq!(text(ring.open(sealed.as_bytes())).as_deref(), Some("hello"));
+        }
+        assert!(
+            ring.open(
+                sealer(&SessionKey::generate().unwrap())
+                    .seal("x")
+                    .unwrap()
+                    .as_bytes()
+            )
+            .is_none()
+        );
+    }
+
+    /// D8
+    #[test]
     fn weak_keys_are_refused_and_never_quoted() {
         let short = STANDARD.encode([7; 31]);
         let equal = STANDARD.encode([7; 32]);
@@ -396,7 +443,7 @@ mod tests {
             .unwrap();
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
-        assert!(sealer.open_in_place(&mut bytes).is_none());
+        assert!(!sealer.open_in_place(&sealer.keys[0], &mut bytes));
         assert!(bytes.is_empty());
     }
 
