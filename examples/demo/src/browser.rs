@@ -1,0 +1,94 @@
+//! A browser as far as the check needs one: it keeps cookies and says which page it is on.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use reqwest::Client;
+use reqwest::header::SET_COOKIE;
+use serde_json::Value;
+
+/// One browser at one app.
+pub(crate) struct Browser {
+    http: Client,
+    origin: String,
+    pub(crate) cookies: BTreeMap<String, String>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// A member of a JSON answer, as text.
+    pub(crate) fn says(&self, pointer: &str) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        body.pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+impl Browser {
+    pub(crate) fn new(origin: &str) -> Result<Self, reqwest::Error> {
+        Ok(Self {
+            http: Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+            origin: origin.to_owned(),
+            cookies: BTreeMap::new(),
+        })
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Box<dyn Error>> {
+        self.send(self.http.get(self.url(path))).await
+    }
+
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        code: Option<&str>,
+    ) -> Result<Answer, Box<dyn Error>> {
+        let request = self.http.post(self.url(path));
+        let request = match code {
+            Some(code) => request.header("x-dingtalk-auth-code", code),
+            None => request,
+        };
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder) -> Result<Answer, Box<dyn Error>> {
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let request = request
+            .header("origin", &self.origin)
+            .header("accept-language", "en");
+        let answer = request.header("cookie", cookies.join("; ")).send().await?;
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let cookie = cookie.to_str()?;
+            let (name, value) = cookie
+                .split(';')
+                .next()
+                .and_then(|pair| pair.split_once('='))
+                .ok_or("no pair")?;
+            if cookie.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Ok(Answer {
+            status: answer.status().as_u16(),
+            body: answer.text().await?,
+        })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+}

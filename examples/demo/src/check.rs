@@ -1,0 +1,167 @@
+//! The whole tour, unattended: on each framework every login there is, a second request on its session, refusals, a logout.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use dingtalk_sandbox::Sandbox;
+
+use crate::browser::{Answer, Browser};
+
+pub(crate) async fn run(
+    sandbox: &Sandbox,
+    apps: &[(&str, String)],
+) -> Result<ExitCode, Box<dyn Error>> {
+    let mut tour = Tour {
+        sandbox,
+        framework: "",
+        passed: 0,
+        failed: 0,
+    };
+    for (framework, origin) in apps {
+        tour.framework = framework;
+        tour.visit(origin).await?;
+    }
+    println!("{} passed, {} failed", tour.passed, tour.failed);
+    Ok(if tour.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+struct Tour<'a> {
+    sandbox: &'a Sandbox,
+    framework: &'a str,
+    passed: usize,
+    failed: usize,
+}
+
+impl Tour<'_> {
+    async fn visit(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        let mut first = Browser::new(origin)?;
+        self.sandbox.reset_calls();
+        let answer = first.get("/orders").await?;
+        self.line(
+            "anonymous request refused",
+            &answer,
+            401,
+            "session.required",
+            0,
+        );
+
+        let code = self.code("manager01")?;
+        let answer = first.post("/dingtalk/login", Some(&code)).await?;
+        self.line("silent login, cold", &answer, 200, "张伟", 3);
+        let answer = first.get("/orders").await?;
+        self.line(
+            "second request on its session",
+            &answer,
+            200,
+            "你好, 张伟",
+            0,
+        );
+        let answer = first.get("/admin").await?;
+        self.line(
+            "an administrator at the guard",
+            &answer,
+            200,
+            "for administrators",
+            0,
+        );
+
+        let mut second = Browser::new(origin)?;
+        let code = self.code("lina02")?;
+        let answer = second.post("/dingtalk/login", Some(&code)).await?;
+        self.line("silent login, warm", &answer, 200, "李娜", 2);
+        let answer = second.get("/orders").await?;
+        self.line(
+            "second request on its session",
+            &answer,
+            200,
+            "你好, 李娜",
+            0,
+        );
+        let answer = second.get("/admin").await?;
+        self.line(
+            "somebody else at the guard refused",
+            &answer,
+            403,
+            "session.not_allowed",
+            0,
+        );
+
+        let answer = Browser::new(origin)?
+            .post("/dingtalk/login", Some(&code))
+            .await?;
+        self.line(
+            "used code from elsewhere refused",
+            &answer,
+            401,
+            "login.code_used",
+            0,
+        );
+        let answer = Browser::new(origin)?
+            .post("/dingtalk/login", Some("0000"))
+            .await?;
+        self.line(
+            "unknown code refused",
+            &answer,
+            401,
+            "login.code_invalid",
+            1,
+        );
+
+        let mut copy = Browser::new(origin)?;
+        copy.cookies = first.cookies.clone();
+        let answer = first.post("/dingtalk/logout", None).await?;
+        self.line("logout", &answer, 200, "signed_out", 0);
+        let answer = copy.get("/orders").await?;
+        self.line(
+            "copy of its cookie refused",
+            &answer,
+            401,
+            "session.required",
+            0,
+        );
+        Ok(())
+    }
+
+    fn code(&self, user_id: &str) -> Result<String, Box<dyn Error>> {
+        let app = self
+            .sandbox
+            .world()
+            .apps
+            .first()
+            .ok_or("the world has no app")?;
+        Ok(self.sandbox.try_code(&app.app_key, user_id)?)
+    }
+
+    /// One line: what was done, the status, who came in or why not, and its cost in DingTalk calls.
+    fn line(&mut self, done: &str, answer: &Answer, status: u16, says: &str, calls: usize) {
+        let cost = self.sandbox.call_count();
+        self.sandbox.reset_calls();
+        let is_good = answer.status == status && answer.body.contains(says) && cost == calls;
+        let who = [answer.says("/user/name"), answer.says("/code")]
+            .into_iter()
+            .find(|said| !said.is_empty());
+        let who = who.unwrap_or_else(|| {
+            if is_good {
+                says.to_owned()
+            } else {
+                answer.body.clone()
+            }
+        });
+        let (mark, framework, got) = (
+            if is_good { "ok  " } else { "FAIL" },
+            self.framework,
+            answer.status,
+        );
+        println!("{mark} {framework:9} {done:36} {got} {who} ({cost} DingTalk calls)");
+        if is_good {
+            self.passed += 1;
+        } else {
+            self.failed += 1;
+            println!("     expected {status} {says} ({calls} DingTalk calls)");
+        }
+    }
+}
