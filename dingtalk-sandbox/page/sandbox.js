@@ -36,9 +36,9 @@
   async function copy(text, what) {
     try {
       await navigator.clipboard.writeText(text);
-      say(`${what} copied 已复制`);
+      say(what ? `${what} copied 已复制` : "Copied 已复制");
     } catch {
-      say(`${what}: ${text}`);
+      say(what ? `${what}: ${text}` : text);
     }
   }
 
@@ -167,7 +167,7 @@
 
   async function pressed(button) {
     const { copy: text, advance, fault, mintApp, mintUser, revoke } = button.dataset;
-    if (text !== undefined) return copy(text, "It is");
+    if (text !== undefined) return copy(text, "");
     if (advance) showClock(await ask("POST", "/sandbox/clock/advance", { seconds: Number(advance) }));
     if (fault) showFaults(await ask("POST", "/sandbox/faults", JSON.parse(fault)));
     if (mintApp) await mint(mintApp, mintUser);

@@ -142,7 +142,7 @@ impl OpenCall {
                 number = call.number,
                 app = call.app_key.as_deref().unwrap_or("-"),
                 outcome = reply.outcome,
-                detail = reply.detail.as_deref().unwrap_or_default(),
+                detail = reply.detail.as_deref(),
                 "{}",
                 call.route
             );

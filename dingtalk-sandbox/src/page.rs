@@ -153,8 +153,10 @@ mod tests {
             person.title = Some(evil.to_owned());
         }
         let page = html(&world, SocketAddr::from(([127, 0, 0, 1], 7070)));
-        assert!(!page.contains("<script>"));
-        assert!(!page.contains(evil));
+        assert_eq!(page.matches("<script").count(), 1);
+        for piece in [evil, "script>\"", "\"'", "'&{"] {
+            assert!(!page.contains(piece), "{piece}");
+        }
         assert_eq!(page.matches("<article").count(), world.corps.len());
     }
 
@@ -180,6 +182,8 @@ mod tests {
             });
         }
         let page = html(&world, SocketAddr::from(([127, 0, 0, 1], 7070)));
-        assert!(page.contains("6 more are in the JSON."));
+        assert!(page.contains(">6 more are in the JSON."));
+        let rows = page.matches("class=\"person\"").count();
+        assert_eq!(rows, MOST_PEOPLE + 2);
     }
 }

@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_missing_key_is_named() {
-        assert!(message("[[corps]]\nname = \"一\"\n").contains("corp_id"));
+        assert!(message("[[corps]]\nname = \"一\"\n").contains("missing field `corp_id`"));
     }
 
     #[test]
