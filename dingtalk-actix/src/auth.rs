@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use actix_web::body::{BoxBody, EitherBody};
+use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, HttpMessage};
 use dingtalk_core::{DingTalk, Outcome, Visit};
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture};
 
 use crate::head::{Head, finish, response};
 
@@ -17,15 +17,13 @@ use crate::head::{Head, finish, response};
 /// `HttpServer::new` and clone it in, so that all workers share one cache. Guard a part of the app with
 /// [`RequireDingTalk`](crate::RequireDingTalk).
 #[derive(Clone, Debug)]
-pub struct DingTalkAuth {
-    dingtalk: DingTalk,
-}
+pub struct DingTalkAuth(DingTalk);
 
 impl DingTalkAuth {
     /// A middleware for a handle. All middlewares made from one handle share its tokens and sessions.
     #[must_use]
     pub fn new(dingtalk: DingTalk) -> Self {
-        Self { dingtalk }
+        Self(dingtalk)
     }
 }
 
@@ -42,7 +40,7 @@ where
 
     fn new_transform(&self, inner: S) -> Self::Future {
         ready(Ok(DingTalkAuthService {
-            dingtalk: self.dingtalk.clone(),
+            dingtalk: self.0.clone(),
             inner: Rc::new(inner),
         }))
     }
@@ -62,82 +60,56 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = AuthFuture<S::Future, B>;
+    type Future =
+        Either<Visiting<S::Future>, LocalBoxFuture<'static, Result<Self::Response, Error>>>;
 
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let outcome = self.dingtalk.handle(&Head(request.request()));
-        match outcome {
-            Outcome::Continue(visit) => call(&*self.inner, request, visit),
-            Outcome::Respond(reply) => AuthFuture::Respond {
-                answer: Some(request.into_response(response(reply)).map_into_right_body()),
-            },
-            Outcome::Wait(pending) => {
-                let inner = Rc::clone(&self.inner);
-                AuthFuture::Wait {
-                    future: Box::pin(async move {
-                        let mut pending = pending;
-                        loop {
-                            return match pending.await {
-                                Outcome::Continue(visit) => call(&*inner, request, visit).await,
-                                Outcome::Respond(reply) => {
-                                    Ok(request.into_response(response(reply)).map_into_right_body())
-                                }
-                                Outcome::Wait(next) => {
-                                    pending = next;
-                                    continue;
-                                }
-                            };
-                        }
-                    }),
-                }
-            }
+        if let Outcome::Continue(visit) = outcome {
+            return Either::Left(call(&*self.inner, request, visit));
         }
+        let inner = Rc::clone(&self.inner);
+        Either::Right(Box::pin(async move {
+            match outcome.settle().await {
+                Ok(visit) => call(&*inner, request, visit).await,
+                Err(reply) => Ok(request.into_response(response(reply)).map_into_right_body()),
+            }
+        }))
     }
 }
 
-fn call<S, B>(inner: &S, request: ServiceRequest, visit: Visit) -> AuthFuture<S::Future, B>
-where
-    S: Service<ServiceRequest>,
-{
+fn call<S: Service<ServiceRequest>>(
+    inner: &S,
+    request: ServiceRequest,
+    visit: Visit,
+) -> Visiting<S::Future> {
     request.extensions_mut().insert(visit.clone());
-    AuthFuture::Continue {
-        future: inner.call(request),
-        visit,
-    }
+    let future = inner.call(request);
+    Visiting { future, visit }
 }
 
 pin_project_lite::pin_project! {
-    /// The response on its way.
-    #[project = AuthFutureProjection]
-    pub enum AuthFuture<F, B> {
-        Continue { #[pin] future: F, visit: Visit },
-        Respond { answer: Option<ServiceResponse<EitherBody<B, BoxBody>>> },
-        Wait { future: LocalBoxFuture<'static, Result<ServiceResponse<EitherBody<B>>, Error>> },
+    /// The app's response on its way.
+    #[derive(Debug)]
+    pub struct Visiting<F> {
+        #[pin]
+        future: F,
+        visit: Visit,
     }
 }
 
-impl<F, B> Future for AuthFuture<F, B>
+impl<F, B> Future for Visiting<F>
 where
     F: Future<Output = Result<ServiceResponse<B>, Error>>,
 {
     type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            AuthFutureProjection::Continue { future, visit } => {
-                let answered = ready!(future.poll(cx));
-                Poll::Ready(answered.map(|mut answer| {
-                    finish(visit, &mut answer);
-                    answer.map_into_left_body()
-                }))
-            }
-            AuthFutureProjection::Respond { answer } => match answer.take() {
-                Some(answer) => Poll::Ready(Ok(answer)),
-                None => Poll::Pending,
-            },
-            AuthFutureProjection::Wait { future } => future.as_mut().poll(cx),
-        }
+        let this = self.project();
+        let mut answer = ready!(this.future.poll(cx))?;
+        finish(this.visit, &mut answer);
+        Poll::Ready(Ok(answer.map_into_left_body()))
     }
 }

@@ -1,13 +1,22 @@
 //! actix-web's request and response, in core's words.
 
+use std::borrow::Cow;
+
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse};
-use dingtalk_core::{HeaderChange, Reply, RequestHead, Visit};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use dingtalk_core::{Reply, RequestHead, Visit};
 
 /// The head of an actix-web request.
 pub(crate) struct Head<'a>(pub(crate) &'a HttpRequest);
+
+impl Head<'_> {
+    pub(crate) fn visit(&self) -> Result<Visit, Reply> {
+        let visit = self.0.extensions().get::<Visit>().cloned();
+        visit.ok_or_else(|| Reply::layer_missing(self))
+    }
+}
 
 impl RequestHead for Head<'_> {
     fn method(&self) -> &str {
@@ -19,13 +28,13 @@ impl RequestHead for Head<'_> {
     }
 
     fn routed_path(&self) -> &str {
-        let here = self.0.match_info();
-        let path = self.path();
-        // A scope has taken its own part off the path it matches, which may also be decoded.
-        if here.unprocessed().len() == here.as_str().len() {
-            path
+        let matched = self.0.match_info();
+        // A scope has taken its own part off; what it matches may be decoded, so only the lengths are compared.
+        let is_whole = matched.unprocessed().len() == matched.as_str().len();
+        if is_whole {
+            self.path()
         } else {
-            here.unprocessed()
+            matched.unprocessed()
         }
     }
 
@@ -44,12 +53,10 @@ impl RequestHead for Head<'_> {
 
 /// Core's reply as actix-web sends it.
 pub(crate) fn response(reply: Reply) -> HttpResponse {
-    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(status);
-    for (name, value) in reply.headers() {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            response.append_header((HeaderName::from_static(name), value));
-        }
+    for header in reply.headers() {
+        response.append_header(header);
     }
     response.body(reply.into_body())
 }
@@ -57,20 +64,22 @@ pub(crate) fn response(reply: Reply) -> HttpResponse {
 /// Adds what the visit wants on the app's response.
 pub(crate) fn finish<B>(visit: &Visit, response: &mut ServiceResponse<B>) {
     let caching = response.headers().get_all(header::CACHE_CONTROL);
-    let changes = visit.finish(caching.map(HeaderValue::as_bytes));
-    let headers = response.headers_mut();
-    for change in changes {
-        match change {
-            HeaderChange::Set(name, value) => {
-                if let Ok(value) = HeaderValue::try_from(&*value) {
-                    headers.insert(HeaderName::from_static(name), value);
-                }
-            }
-            HeaderChange::Append(name, value) => {
-                if let Ok(value) = HeaderValue::try_from(&*value) {
-                    headers.append(HeaderName::from_static(name), value);
-                }
-            }
+    for change in visit.finish(caching.map(HeaderValue::as_bytes)) {
+        let Some(value) = header_value(change.value) else {
+            continue;
+        };
+        let name = HeaderName::from_static(change.name);
+        if change.replaces {
+            response.headers_mut().insert(name, value);
+        } else {
+            response.headers_mut().append(name, value);
         }
+    }
+}
+
+fn header_value(text: Cow<'static, str>) -> Option<HeaderValue> {
+    match text {
+        Cow::Borrowed(text) => Some(HeaderValue::from_static(text)),
+        Cow::Owned(text) => text.try_into().ok(),
     }
 }

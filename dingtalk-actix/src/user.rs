@@ -6,8 +6,8 @@ use std::ops::Deref;
 
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use dingtalk_core::{Reply, User, Visit};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, ResponseError};
+use dingtalk_core::{Reply, User};
 
 use crate::head::{Head, response};
 
@@ -35,8 +35,9 @@ impl FromRequest for DingTalkUser {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let user = visit(request).and_then(|visit| visit.require(&Head(request)).map_err(Refused));
-        ready(user.map(Self))
+        let head = Head(request);
+        let user = head.visit().and_then(|visit| visit.require(&head));
+        ready(user.map(Self).map_err(Refused))
     }
 }
 
@@ -45,8 +46,9 @@ impl FromRequest for MaybeDingTalkUser {
     type Future = Ready<Result<Self, Refused>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let user = visit(request).and_then(|visit| visit.optional(&Head(request)).map_err(Refused));
-        ready(user.map(Self))
+        let head = Head(request);
+        let user = head.visit().and_then(|visit| visit.optional(&head));
+        ready(user.map(Self).map_err(Refused))
     }
 }
 
@@ -62,15 +64,10 @@ impl fmt::Display for Refused {
 
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::BAD_GATEWAY)
     }
 
     fn error_response(&self) -> HttpResponse {
         response(self.0.clone())
     }
-}
-
-fn visit(request: &HttpRequest) -> Result<Visit, Refused> {
-    let visit = request.extensions().get::<Visit>().cloned();
-    visit.ok_or_else(|| Refused(Reply::layer_missing(&Head(request))))
 }

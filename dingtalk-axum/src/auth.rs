@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum_core::response::{IntoResponse, Response};
-use dingtalk_core::{DingTalk, Outcome, Reply, Visit};
-use futures_util::future::BoxFuture;
+use dingtalk_core::{DingTalk, Outcome, Visit};
+use futures_util::future::{BoxFuture, Either};
 use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -16,15 +16,13 @@ use crate::head::{Head, finish, response};
 /// Signs people in. Put it around the whole app, once, outermost and last: `Router::layer` after every route, `nest` and
 /// `fallback`. Guard a part of the app with [`RequireDingTalk`](crate::RequireDingTalk).
 #[derive(Clone, Debug)]
-pub struct DingTalkAuth {
-    dingtalk: DingTalk,
-}
+pub struct DingTalkAuth(DingTalk);
 
 impl DingTalkAuth {
     /// A layer for a handle. All layers made from one handle share its tokens and sessions.
     #[must_use]
     pub fn new(dingtalk: DingTalk) -> Self {
-        Self { dingtalk }
+        Self(dingtalk)
     }
 }
 
@@ -33,7 +31,7 @@ impl<S> Layer<S> for DingTalkAuth {
 
     fn layer(&self, inner: S) -> Self::Service {
         DingTalkAuthService {
-            dingtalk: self.dingtalk.clone(),
+            dingtalk: self.0.clone(),
             inner,
         }
     }
@@ -55,60 +53,52 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = AuthFuture<S::Future>;
+    type Future = Either<Visiting<S::Future>, BoxFuture<'static, Result<Response, Infallible>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let outcome = self.dingtalk.handle(&Head(&parts));
+        let request = Request::from_parts(parts, body);
+        if let Outcome::Continue(visit) = outcome {
+            return Either::Left(call(&mut self.inner, request, visit));
+        }
         // The ready service must be the one called.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
-        match self.dingtalk.handle(&Head::from(&request)) {
-            Outcome::Continue(visit) => call(&mut inner, request, visit),
-            Outcome::Respond(reply) => AuthFuture::Respond { reply: Some(reply) },
-            Outcome::Wait(pending) => AuthFuture::Wait {
-                future: Box::pin(async move {
-                    let mut pending = pending;
-                    loop {
-                        return match pending.await {
-                            Outcome::Continue(visit) => call(&mut inner, request, visit).await,
-                            Outcome::Respond(reply) => Ok(response(reply)),
-                            Outcome::Wait(next) => {
-                                pending = next;
-                                continue;
-                            }
-                        };
-                    }
-                }),
-            },
-        }
+        Either::Right(Box::pin(async move {
+            match outcome.settle().await {
+                Ok(visit) => call(&mut inner, request, visit).await,
+                Err(reply) => Ok(response(reply)),
+            }
+        }))
     }
 }
 
-fn call<S, B>(inner: &mut S, mut request: Request<B>, visit: Visit) -> AuthFuture<S::Future>
-where
-    S: Service<Request<B>>,
-{
+fn call<S: Service<Request<B>>, B>(
+    inner: &mut S,
+    mut request: Request<B>,
+    visit: Visit,
+) -> Visiting<S::Future> {
     request.extensions_mut().insert(visit.clone());
-    AuthFuture::Continue {
-        future: inner.call(request),
-        visit,
-    }
+    let future = inner.call(request);
+    Visiting { future, visit }
 }
 
 pin_project_lite::pin_project! {
-    /// The response on its way.
-    #[project = AuthFutureProjection]
-    pub enum AuthFuture<F> {
-        Continue { #[pin] future: F, visit: Visit },
-        Respond { reply: Option<Reply> },
-        Wait { future: BoxFuture<'static, Result<Response, Infallible>> },
+    /// The app's response on its way.
+    #[derive(Debug)]
+    pub struct Visiting<F> {
+        #[pin]
+        future: F,
+        visit: Visit,
     }
 }
 
-impl<F, R> Future for AuthFuture<F>
+impl<F, R> Future for Visiting<F>
 where
     F: Future<Output = Result<R, Infallible>>,
     R: IntoResponse,
@@ -116,20 +106,9 @@ where
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            AuthFutureProjection::Continue { future, visit } => {
-                let answered = ready!(future.poll(cx));
-                Poll::Ready(answered.map(|answer| {
-                    let mut answer = answer.into_response();
-                    finish(visit, &mut answer);
-                    answer
-                }))
-            }
-            AuthFutureProjection::Respond { reply } => match reply.take() {
-                Some(reply) => Poll::Ready(Ok(response(reply))),
-                None => Poll::Pending,
-            },
-            AuthFutureProjection::Wait { future } => future.as_mut().poll(cx),
-        }
+        let this = self.project();
+        let mut answer = ready!(this.future.poll(cx))?.into_response();
+        finish(this.visit, &mut answer);
+        Poll::Ready(Ok(answer))
     }
 }

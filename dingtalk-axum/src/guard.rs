@@ -1,29 +1,23 @@
 //! The guard around a part of the app.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::{Ready, ready};
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum_core::response::{IntoResponse, Response};
-use dingtalk_core::{Reply, User, Visit};
-use futures_util::FutureExt;
-use futures_util::future::{Either, Map};
+use dingtalk_core::{Guard, User};
+use futures_util::TryFutureExt;
+use futures_util::future::{Either, MapOk};
 use http::Request;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::head::{Head, response};
 
-type Allow = dyn Fn(&User) -> bool + Send + Sync;
-
 /// Lets only signed-in people through to a part of the app; everybody else gets the refusal that fits them. It may nest and
 /// be used as often as you like, inside one [`DingTalkAuth`](crate::DingTalkAuth).
-#[derive(Clone, Default)]
-pub struct RequireDingTalk {
-    allow: Option<Arc<Allow>>,
-}
+#[derive(Clone, Debug, Default)]
+pub struct RequireDingTalk(Guard);
 
 impl RequireDingTalk {
     /// Lets everybody through who is signed in.
@@ -34,15 +28,8 @@ impl RequireDingTalk {
 
     /// Lets only those through that `allow` takes; the others get a 403.
     #[must_use]
-    pub fn allow(mut self, allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
-        self.allow = Some(Arc::new(allow));
-        self
-    }
-}
-
-impl fmt::Debug for RequireDingTalk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireDingTalk").finish_non_exhaustive()
+    pub fn allow(self, allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
+        Self(Guard::allow(allow))
     }
 }
 
@@ -51,7 +38,7 @@ impl<S> Layer<S> for RequireDingTalk {
 
     fn layer(&self, inner: S) -> Self::Service {
         RequireDingTalkService {
-            guard: self.clone(),
+            guard: self.0.clone(),
             inner,
         }
     }
@@ -60,7 +47,7 @@ impl<S> Layer<S> for RequireDingTalk {
 /// What [`RequireDingTalk`] makes of a service.
 #[derive(Clone, Debug)]
 pub struct RequireDingTalkService<S> {
-    guard: RequireDingTalk,
+    guard: Guard,
     inner: S,
 }
 
@@ -71,32 +58,23 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Either<Map<S::Future, Answer<S::Response>>, Ready<Result<Response, Infallible>>>;
+    type Future =
+        Either<MapOk<S::Future, fn(S::Response) -> Response>, Ready<Result<Response, Infallible>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let head = Head::from(&request);
-        let allow = self
-            .guard
-            .allow
-            .as_deref()
-            .map(|allow| allow as &dyn Fn(&User) -> bool);
-        let passed = match request.extensions().get::<Visit>() {
-            Some(visit) => visit.guard(&head, allow),
-            None => Err(Reply::layer_missing(&head)),
-        };
-        match passed {
-            Ok(()) => Either::Left(
-                self.inner
-                    .call(request)
-                    .map(|answered| answered.map(IntoResponse::into_response)),
-            ),
-            Err(reply) => Either::Right(ready(Ok(response(reply)))),
+        let (parts, body) = request.into_parts();
+        let head = Head(&parts);
+        let passed = head
+            .visit()
+            .and_then(|visit| self.guard.admit(visit, &head));
+        if let Err(reply) = passed {
+            return Either::Right(ready(Ok(response(reply))));
         }
+        let answer = self.inner.call(Request::from_parts(parts, body));
+        Either::Left(answer.map_ok(IntoResponse::into_response))
     }
 }
-
-type Answer<R> = fn(Result<R, Infallible>) -> Result<Response, Infallible>;

@@ -1,115 +1,97 @@
 //! axum's request and response, in core's words.
 
+use std::borrow::Cow;
+
 use axum::extract::OriginalUri;
-use axum_core::body::Body;
 use axum_core::response::Response;
-use dingtalk_core::{HeaderChange, Reply, RequestHead, Visit};
+use dingtalk_core::{Reply, RequestHead, Visit};
 use http::request::Parts;
-use http::{
-    Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header,
-};
+use http::{HeaderValue, StatusCode, Uri, header};
 
 /// The head of an axum request.
-pub(crate) struct Head<'a> {
-    method: &'a Method,
-    uri: &'a Uri,
-    original: &'a Uri,
-    headers: &'a HeaderMap,
-}
+pub(crate) struct Head<'a>(pub(crate) &'a Parts);
 
-impl<'a> Head<'a> {
-    fn new(
-        method: &'a Method,
-        uri: &'a Uri,
-        headers: &'a HeaderMap,
-        extensions: &'a Extensions,
-    ) -> Self {
-        Self {
-            method,
-            uri,
-            original: extensions
-                .get::<OriginalUri>()
-                .map_or(uri, |original| &original.0),
-            headers,
-        }
+impl Head<'_> {
+    pub(crate) fn visit(&self) -> Result<&Visit, Reply> {
+        self.0
+            .extensions
+            .get()
+            .ok_or_else(|| Reply::layer_missing(self))
     }
-}
 
-impl<'a, B> From<&'a Request<B>> for Head<'a> {
-    fn from(request: &'a Request<B>) -> Self {
-        Self::new(
-            request.method(),
-            request.uri(),
-            request.headers(),
-            request.extensions(),
-        )
-    }
-}
-
-impl<'a> From<&'a Parts> for Head<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self::new(&parts.method, &parts.uri, &parts.headers, &parts.extensions)
+    /// What the client asked for; a nested router sees a part of it.
+    fn original(&self) -> &Uri {
+        self.0
+            .extensions
+            .get::<OriginalUri>()
+            .map_or(&self.0.uri, |original| &original.0)
     }
 }
 
 impl RequestHead for Head<'_> {
     fn method(&self) -> &str {
-        self.method.as_str()
+        self.0.method.as_str()
     }
 
     fn path(&self) -> &str {
-        self.original.path()
+        self.original().path()
     }
 
     fn routed_path(&self) -> &str {
-        self.uri.path()
+        self.0.uri.path()
     }
 
     fn query(&self) -> Option<&str> {
-        self.original.query()
+        self.original().query()
     }
 
     fn authority(&self) -> Option<&str> {
-        self.original.authority().map(http::uri::Authority::as_str)
+        self.original()
+            .authority()
+            .map(|authority| authority.as_str())
     }
 
     fn headers<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.get_all(name).iter().map(HeaderValue::as_bytes)
+        self.0
+            .headers
+            .get_all(name)
+            .iter()
+            .map(HeaderValue::as_bytes)
     }
 }
 
 /// Core's reply as axum sends it.
 pub(crate) fn response(reply: Reply) -> Response {
-    let status = StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut headers = HeaderMap::new();
+    let mut response = Response::default();
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status()).unwrap_or(StatusCode::BAD_GATEWAY);
     for (name, value) in reply.headers() {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.append(HeaderName::from_static(name), value);
+        if let Ok(value) = value.parse() {
+            response.headers_mut().append(name, value);
         }
     }
-    let mut response = Response::new(Body::from(reply.into_body()));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
+    *response.body_mut() = reply.into_body().into();
     response
 }
 
 /// Adds what the visit wants on the app's response.
 pub(crate) fn finish(visit: &Visit, response: &mut Response) {
     let caching = response.headers().get_all(header::CACHE_CONTROL);
-    let changes = visit.finish(caching.iter().map(HeaderValue::as_bytes));
-    let headers = response.headers_mut();
-    for change in changes {
-        match change {
-            HeaderChange::Set(name, value) => {
-                if let Ok(value) = HeaderValue::try_from(&*value) {
-                    headers.insert(name, value);
-                }
-            }
-            HeaderChange::Append(name, value) => {
-                if let Ok(value) = HeaderValue::try_from(&*value) {
-                    headers.append(name, value);
-                }
-            }
+    for change in visit.finish(caching.iter().map(HeaderValue::as_bytes)) {
+        let Some(value) = header_value(change.value) else {
+            continue;
+        };
+        if change.replaces {
+            response.headers_mut().insert(change.name, value);
+        } else {
+            response.headers_mut().append(change.name, value);
         }
+    }
+}
+
+fn header_value(text: Cow<'static, str>) -> Option<HeaderValue> {
+    match text {
+        Cow::Borrowed(text) => Some(HeaderValue::from_static(text)),
+        Cow::Owned(text) => text.try_into().ok(),
     }
 }

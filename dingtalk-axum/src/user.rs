@@ -5,8 +5,7 @@ use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
-use dingtalk_core::{Reply, User, Visit};
-use http::StatusCode;
+use dingtalk_core::{Reply, User};
 use http::request::Parts;
 
 use crate::head::{Head, response};
@@ -32,21 +31,9 @@ impl<S: Sync> FromRequestParts<S> for DingTalkUser {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let head = Head::from(&*parts);
-        visit(parts, &head)?
-            .require(&head)
-            .map(Self)
-            .map_err(Refused)
-    }
-}
-
-impl<S: Sync> OptionalFromRequestParts<S> for DingTalkUser {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Refused> {
-        let head = Head::from(&*parts);
-        let user = visit(parts, &head)?.optional(&head).map_err(Refused)?;
-        Ok(user.map(Self))
+        let head = Head(parts);
+        let user = head.visit().and_then(|visit| visit.require(&head));
+        user.map(Self).map_err(Refused)
     }
 }
 
@@ -54,25 +41,24 @@ impl<S: Sync> FromRequestParts<S> for MaybeDingTalkUser {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        let head = Head::from(&*parts);
-        visit(parts, &head)?
-            .optional(&head)
-            .map(Self)
-            .map_err(Refused)
+        let head = Head(parts);
+        let user = head.visit().and_then(|visit| visit.optional(&head));
+        user.map(Self).map_err(Refused)
+    }
+}
+
+impl<S: Sync> OptionalFromRequestParts<S> for DingTalkUser {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Refused> {
+        let user = MaybeDingTalkUser::from_request_parts(parts, state).await?;
+        Ok(user.0.map(Self))
     }
 }
 
 /// The refusal of a request without a person: a page, problem details, or the word that `DingTalkAuth` is missing.
 #[derive(Debug)]
 pub struct Refused(pub(crate) Reply);
-
-impl Refused {
-    /// Its HTTP status.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,11 +72,4 @@ impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         response(self.0)
     }
-}
-
-fn visit<'a>(parts: &'a Parts, head: &Head<'_>) -> Result<&'a Visit, Refused> {
-    parts
-        .extensions
-        .get::<Visit>()
-        .ok_or_else(|| Refused(Reply::layer_missing(head)))
 }

@@ -38,6 +38,20 @@ pub enum Outcome {
     Wait(Pending),
 }
 
+impl Outcome {
+    /// Waits as often as need be: gives the visit to continue with, or the reply to send.
+    pub async fn settle(self) -> Result<Visit, Reply> {
+        let mut outcome = self;
+        loop {
+            match outcome {
+                Self::Continue(visit) => return Ok(visit),
+                Self::Respond(reply) => return Err(reply),
+                Self::Wait(pending) => outcome = pending.await,
+            }
+        }
+    }
+}
+
 /// An [`Outcome`] that needs a moment.
 pub struct Pending(BoxFuture<'static, Outcome>);
 

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use error::setting::ConfigError;
 pub use inbound::reply::Reply;
 pub use inbound::request::{CorpRequest, RequestHead};
-pub use inbound::visit::{HeaderChange, HeaderChanges, Visit};
+pub use inbound::visit::{Guard, HeaderChange, HeaderChanges, Visit};
 pub use inbound::{Outcome, Pending};
 pub use login::exchange::{LoginDenied, NewLogin};
 pub use login::{Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode};

@@ -407,15 +407,18 @@ fn claims_text(claims: &Claims) -> Result<String, Error> {
 
 /// The decimal number in front of a separator.
 fn take_number(bytes: &mut impl Iterator<Item = u8>, end: u8) -> Option<u64> {
-    let mut number: u64 = 0;
-    let mut digits = 0;
+    let mut number: Option<u64> = None;
     for byte in bytes {
         if byte == end {
-            return (digits > 0).then_some(number);
+            return number;
         }
         let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number = number.checked_mul(10)?.checked_add(digit.into())?;
-        digits += 1;
+        number = Some(
+            number
+                .unwrap_or(0)
+                .checked_mul(10)?
+                .checked_add(digit.into())?,
+        );
     }
     None
 }

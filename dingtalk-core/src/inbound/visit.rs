@@ -1,6 +1,7 @@
 //! A request on its way through the app: who it is, and what its response needs.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,16 +36,15 @@ pub(crate) enum Absence {
 }
 
 /// One header that a response needs besides the app's own.
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a new case must break every adapter"
-)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderChange {
-    /// In place of what is there.
-    Set(&'static str, Cow<'static, str>),
-    /// Beside what is there.
-    Append(&'static str, Cow<'static, str>),
+#[non_exhaustive]
+pub struct HeaderChange {
+    /// In lower case.
+    pub name: &'static str,
+    /// The value.
+    pub value: Cow<'static, str>,
+    /// It takes the place of what is there; otherwise it goes beside it.
+    pub replaces: bool,
 }
 
 impl Visit {
@@ -85,26 +85,6 @@ impl Visit {
         }
     }
 
-    /// Lets people through that are signed in and that `allow` takes. A CORS preflight goes through: it carries no cookies, and
-    /// the app answers it.
-    pub fn guard(
-        &self,
-        head: &impl RequestHead,
-        allow: Option<&dyn Fn(&User) -> bool>,
-    ) -> Result<(), Reply> {
-        if is_preflight(head) {
-            return Ok(());
-        }
-        let user = self.require(head)?;
-        if allow.is_some_and(|allow| !allow(&user)) {
-            return Err(self
-                .0
-                .dingtalk
-                .refuse(head, &Failure::of(&catalogue::SESSION_NOT_ALLOWED)));
-        }
-        Ok(())
-    }
-
     /// The headers that the app's response needs, given the `Cache-Control` values it has: shared caches must not keep what
     /// was made for one person, and a session's activity is noted after the app ran, so that a slow response never
     /// overwrites a newer login.
@@ -119,10 +99,51 @@ impl Visit {
         } else {
             None
         };
-        let vary = is_personal.then_some(HeaderChange::Append("vary", Cow::Borrowed("Cookie")));
-        let caching = caching.map(|value| HeaderChange::Set("cache-control", value));
-        let session = renewed.map(|cookie| HeaderChange::Append("set-cookie", cookie.into()));
+        let change = |name, value, replaces| HeaderChange {
+            name,
+            value,
+            replaces,
+        };
+        let vary = is_personal.then(|| change("vary", "Cookie".into(), false));
+        let caching = caching.map(|value| change("cache-control", value, true));
+        let session = renewed.map(|cookie| change("set-cookie", cookie.into(), false));
         [vary, caching, session].into_iter().flatten()
+    }
+}
+
+/// Who may pass to a part of an app.
+#[derive(Clone, Default)]
+pub struct Guard(Option<Arc<Allow>>);
+
+type Allow = dyn Fn(&User) -> bool + Send + Sync;
+
+impl Guard {
+    /// Lets only those through that `allow` takes; without it, everybody who is signed in.
+    #[must_use]
+    pub fn allow(allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(allow)))
+    }
+
+    /// Lets a request through or gives its refusal. A CORS preflight goes through: it carries no cookies, and the app answers
+    /// it.
+    pub fn admit(&self, visit: &Visit, head: &impl RequestHead) -> Result<(), Reply> {
+        if is_preflight(head) {
+            return Ok(());
+        }
+        let user = visit.require(head)?;
+        match &self.0 {
+            Some(allow) if !allow(&user) => {
+                let refused = Failure::of(&catalogue::SESSION_NOT_ALLOWED);
+                Err(visit.0.dingtalk.refuse(head, &refused))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").finish_non_exhaustive()
     }
 }
 
