@@ -1,7 +1,6 @@
 //! Pages of our own, readable without script, in Chinese and English.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use crate::error::catalogue::{Advice, Text};
 use crate::inbound::reply::Reply;
@@ -17,25 +16,9 @@ pub(crate) fn refusal(
     is_misplaced: bool,
 ) -> Reply {
     let language = visitor.language;
-    let (lang, reference, place) = match language {
-        Language::English => (
-            "en",
-            "Reference",
-            if visitor.is_in_client {
-                "DingTalk"
-            } else {
-                "Browser"
-            },
-        ),
-        Language::Chinese => (
-            "zh-CN",
-            "参考编号",
-            if visitor.is_in_client {
-                "钉钉"
-            } else {
-                "浏览器"
-            },
-        ),
+    let (lang, reference) = match language {
+        Language::English => ("en", "Reference"),
+        Language::Chinese => ("zh-CN", "参考编号"),
     };
     let title = escape(language.pick(advice.title));
     let action = escape(language.pick(advice.action));
@@ -53,14 +36,14 @@ pub(crate) fn refusal(
     });
     let hint = hint.unwrap_or_default();
     let nonce = random::bytes::<16>()
-        .map(|nonce| URL_SAFE_NO_PAD.encode(nonce))
+        .map(|nonce| URL_SAFE_NO_PAD.encode_to_string(nonce))
         .unwrap_or_default();
     let code = advice.code;
     let html = format!(
         "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{title}</title>\n<style nonce=\"{nonce}\">{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <p class=\"place\">{place}</p>\n<h1>{title}</h1>\n<p>{action}</p>\n{hint}\n\
+         <p class=\"place\">DingTalk · 钉钉</p>\n<h1>{title}</h1>\n<p>{action}</p>\n{hint}\n\
          <p class=\"reference\">{reference} <code>{id}</code> · <code>{code}</code></p>\n</main>\n</body>\n</html>\n"
     );
     let policy = format!(

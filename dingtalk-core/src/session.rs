@@ -6,8 +6,7 @@ pub(crate) mod seal;
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use crate::clock::{Time, Timestamp};
 use crate::error::Error;
@@ -130,7 +129,12 @@ impl Sessions {
             .revocations
             .not_before(&profile.corp_id, &profile.user_id);
         let issued = self.time.now().max(Timestamp(revoked.0.saturating_add(1)));
-        let text = User::write(profile, &URL_SAFE_NO_PAD.encode(id), issued, self.room)?;
+        let text = User::write(
+            profile,
+            &URL_SAFE_NO_PAD.encode_to_string(id),
+            issued,
+            self.room,
+        )?;
         let cookie = self
             .jar
             .set(self.jar.session(), &self.sealer.seal(&text)?, None);
@@ -179,7 +183,7 @@ impl Sessions {
         let text = format!(
             "{} {instance} {}",
             self.time.now().0,
-            URL_SAFE_NO_PAD.encode(id)
+            URL_SAFE_NO_PAD.encode_to_string(id)
         );
         let sealed = self.pre_login.seal(&text).ok()?;
         Some(
