@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dingtalk_core::DingTalk;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 /// Which framework runs the app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,22 +34,36 @@ pub enum Placement {
 
 /// Holds the app's route `/slow` until a test lets it go on.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<Semaphore>);
+pub struct Gate {
+    permits: Arc<Semaphore>,
+    arrived: watch::Sender<usize>,
+}
 
 impl Gate {
     /// Lets so many requests through.
     pub fn open(&self, requests: usize) {
-        self.0.add_permits(requests);
+        self.permits.add_permits(requests);
+    }
+
+    /// Completes when so many requests have arrived since the start.
+    pub async fn wait_for(&self, requests: usize) {
+        let mut arrived = self.arrived.subscribe();
+        let arrived = arrived.wait_for(|now| *now >= requests).await;
+        arrived.expect("its sender is here");
     }
 
     async fn pass(&self) {
-        self.0.acquire().await.expect("never closed").forget();
+        self.arrived.send_modify(|now| *now += 1);
+        self.permits.acquire().await.expect("never closed").forget();
     }
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(0)))
+        Self {
+            permits: Arc::new(Semaphore::new(0)),
+            arrived: watch::Sender::new(0),
+        }
     }
 }
 
