@@ -119,14 +119,17 @@ impl Revocations {
         user: &str,
         before: Timestamp,
     ) -> Result<(), Error> {
-        let (corp, user, before) = (corp.to_owned(), user.to_owned(), before.0);
+        // Sessions made since the last revocation are stamped later than it, and may be ahead of this clock.
+        let stamped = self.not_before(corp, user).0.saturating_add(1);
+        let (corp, user, before) = (corp.to_owned(), user.to_owned(), before.0.max(stamped));
         self.0
             .append(Revocation::Person { corp, user, before })
             .await
     }
 
     pub(crate) async fn revoke_corp(&self, corp: &str, before: Timestamp) -> Result<(), Error> {
-        let (corp, before) = (corp.to_owned(), before.0);
+        let stamped = self.0.read().latest(corp).0.saturating_add(1);
+        let (corp, before) = (corp.to_owned(), before.0.max(stamped));
         self.0.append(Revocation::Corp { corp, before }).await
     }
 
@@ -250,6 +253,16 @@ impl Known {
         };
         let person = corp.people.get(user_id).copied().unwrap_or_default();
         self.everyone.max(corp.everyone).max(person)
+    }
+
+    /// The latest that anybody of a corp falls under.
+    fn latest(&self, corp_id: &str) -> Timestamp {
+        let corp = self.corps.get(corp_id);
+        let people = corp.into_iter().flat_map(|corp| corp.people.values());
+        people
+            .copied()
+            .chain(corp.map(|corp| corp.everyone))
+            .fold(self.everyone, Timestamp::max)
     }
 
     fn learn(&mut self, revocation: Revocation, now: Timestamp, longest: Duration) {
