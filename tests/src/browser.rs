@@ -250,6 +250,11 @@ impl Browser {
         }
     }
 
+    /// Goes to another instance of the app, cookies and all.
+    pub fn go_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     /// Opens a page.
     pub async fn open(&mut self, target: &str) -> Answer {
         self.send(Request::new("GET", target).page()).await

@@ -8,11 +8,14 @@
 
 mod app;
 mod browser;
+pub mod contract;
 mod setup;
+mod store;
 
 pub use app::{Framework, Gate, Placement, RunningApp};
 pub use browser::{Answer, Browser, Request, login};
-pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build};
+pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build, sandbox};
+pub use store::{FailingStore, Mood, Verb};
 
 /// Makes every case a named test on both frameworks.
 #[macro_export]

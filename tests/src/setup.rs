@@ -1,5 +1,6 @@
 //! One sandbox, one handle, one app, on one clock.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -65,12 +66,16 @@ impl Setup {
         world: World,
         change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
     ) -> Self {
-        let sandbox = Sandbox::builder()
-            .world(world)
-            .clock(dingtalk_sandbox::Clock::manual())
-            .start()
-            .await
-            .expect("loopback has a free port");
+        Self::on(framework, placement, sandbox(world).await, change)
+    }
+
+    /// On a sandbox that runs already: its clock can be somebody's before the handle is built.
+    pub fn on(
+        framework: Framework,
+        placement: Placement,
+        sandbox: Sandbox,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> Self {
         let dingtalk = build(&sandbox, change).expect("the settings can work");
         let gate = Gate::default();
         let app = framework.start(dingtalk.clone(), placement, gate.clone());
@@ -80,6 +85,17 @@ impl Setup {
             app,
             gate,
         }
+    }
+
+    /// Another instance of the app: a handle of its own on the same sandbox.
+    pub fn instance(
+        &self,
+        framework: Framework,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> (DingTalk, RunningApp) {
+        let dingtalk = build(&self.sandbox, change).expect("the settings can work");
+        let app = framework.start(dingtalk.clone(), Placement::Right, Gate::default());
+        (dingtalk, app)
     }
 
     /// A browser with an empty jar.
@@ -106,10 +122,46 @@ impl Setup {
         browser
     }
 
+    /// Completes when at least `n` wait on the one clock.
+    pub async fn asleep(&self, n: usize) {
+        while self.sandbox.clock().sleepers() < n {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Runs `work`, and moves the one clock, up to a minute in all, whenever somebody waits on it.
+    pub async fn as_time_passes<F: Future>(&self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let clock = self.sandbox.clock();
+        let mut left = 600;
+        while left > 0 {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = tokio::task::yield_now() => {}
+            }
+            if clock.sleepers() > 0 {
+                clock.advance(Duration::from_millis(100));
+                left -= 1;
+            }
+        }
+        work.await
+    }
+
     /// Moves the one clock.
     pub fn advance(&self, seconds: u64) {
         self.sandbox.clock().advance(Duration::from_secs(seconds));
     }
+}
+
+/// A sandbox on which time stands still unless a test moves it.
+pub async fn sandbox(world: World) -> Sandbox {
+    Sandbox::builder()
+        .world(world)
+        .clock(dingtalk_sandbox::Clock::manual())
+        .start()
+        .await
+        .expect("loopback has a free port")
 }
 
 /// A handle for the world's first app on a sandbox.
