@@ -152,8 +152,12 @@ impl Sessions {
         Some(self.jar.set(self.jar.session(), &sealed, None))
     }
 
-    /// Ends one session everywhere, copies of its cookie included.
+    /// Ends one session everywhere, copies of its cookie included. One that is over already costs the store nothing, however
+    /// often its cookie is sent.
     pub(crate) async fn revoke(&self, user: &User) -> Result<(), Error> {
+        if self.revocations.is_revoked(user) {
+            return Ok(());
+        }
         let over = user.issued().after(self.limits.absolute);
         self.revocations
             .revoke_session(user.session_id(), over)

@@ -151,13 +151,16 @@ impl Revocations {
         if age.is_some_and(|age| age <= LOOK_AFTER) {
             return None;
         }
-        let under_way = follow
+        let is_down = self.0.is_down.load(Ordering::Relaxed);
+        let latest = follow
             .looking
             .as_ref()
-            .filter(|(since, done)| since.run(now) < LOOK_LIMIT && done.has_changed().is_ok());
-        let mut done = match under_way {
-            Some((_, done)) => done.clone(),
-            None => {
+            .filter(|(since, _)| since.run(now) < LOOK_LIMIT);
+        let mut done = match latest {
+            Some((_, done)) if done.has_changed().is_ok() => done.clone(),
+            // It failed: a store that is down is not asked by every request.
+            Some(_) if is_down => return None,
+            _ => {
                 let runtime = Handle::try_current().ok()?;
                 let (send, done) = watch::channel(false);
                 follow.looking = Some((now, done.clone()));
@@ -172,7 +175,7 @@ impl Revocations {
         };
         drop(follow);
         // People who are signed in do not wait for a store that is known to be down.
-        if age.is_some_and(|age| age <= WAIT_AFTER) || self.0.is_down.load(Ordering::Relaxed) {
+        if age.is_some_and(|age| age <= WAIT_AFTER) || is_down {
             return None;
         }
         let time = self.0.time.clone();
@@ -208,6 +211,8 @@ impl Inner {
     }
 
     async fn look(&self, position: u64) {
+        // An answer that took its time knows nothing of what came after the question.
+        let asked = self.time.moment();
         let tail = self
             .time
             .within(LOOK_LIMIT, self.store.since(&self.log, position))
@@ -229,12 +234,18 @@ impl Inner {
                     tracing::error!(
                         "revocations were lost from the store: everybody signs in again"
                     );
-                    known.forget_safely(now);
+                    let latest = known.latest(self.longest);
+                    known.forget_safely(now.max(latest));
                 }
                 drop(known);
                 let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
-                follow.position = follow.position.max(tail.position);
-                follow.looked = Some(self.time.moment());
+                // After a loss the log may have begun anew, at lower positions.
+                follow.position = if tail.gap {
+                    tail.position
+                } else {
+                    follow.position.max(tail.position)
+                };
+                follow.looked = Some(asked);
                 self.is_down.store(false, Ordering::Relaxed);
             }
             Err(error) => {
@@ -273,7 +284,7 @@ impl Known {
             tracing::error!(
                 "too many revocations to remember one by one: everybody signs in again"
             );
-            self.forget_safely(now);
+            self.forget_safely(now.max(self.latest(longest)));
         }
         match revocation {
             Revocation::Session { id, over } => {
@@ -301,10 +312,25 @@ impl Known {
         self.count();
     }
 
-    /// Forgets the single entries by revoking everything up to now.
-    fn forget_safely(&mut self, now: Timestamp) {
+    /// When the latest session that falls under an entry can have begun: clocks differ, and a login right after a revocation is
+    /// dated behind it, so this may be later than now.
+    fn latest(&self, longest: Duration) -> Timestamp {
+        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
+        let sessions = self
+            .sessions
+            .values()
+            .map(|over| Timestamp(over.0.saturating_sub(longest)));
+        let corps = self.corps.values().flat_map(|corp| {
+            let people = corp.people.values().copied();
+            people.chain([corp.everyone])
+        });
+        sessions.chain(corps).max().unwrap_or_default()
+    }
+
+    /// Forgets the single entries by revoking everything up to a time.
+    fn forget_safely(&mut self, up_to: Timestamp) {
         *self = Self {
-            everyone: self.everyone.max(now),
+            everyone: self.everyone.max(up_to),
             ..Self::default()
         };
     }
@@ -329,3 +355,84 @@ const WAIT_AFTER: Duration = Duration::from_secs(2);
 const WAIT_LIMIT: Duration = Duration::from_millis(250);
 const LOOK_LIMIT: Duration = Duration::from_secs(1);
 const STORE_LIMIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::Profile;
+
+    fn user(id: &str, issued: u64) -> User {
+        let profile = Profile {
+            app_key: "dingkey".into(),
+            corp_id: "dingcorp".into(),
+            user_id: "manager01".into(),
+            ..Profile::default()
+        };
+        User::read(User::write(profile, id, Timestamp(issued), 2900).unwrap()).unwrap()
+    }
+
+    fn revocations() -> Revocations {
+        let clock = crate::clock::tests::SetClock::new();
+        let store = crate::store::MemoryStore::with_clock(clock.clone());
+        Revocations::new(Arc::new(store), false, "test", LONGEST, Time::new(clock))
+    }
+
+    fn session(number: usize, issued: u64) -> Revocation {
+        Revocation::Session {
+            id: format!("session{number}"),
+            over: Timestamp(issued).after(LONGEST).0,
+        }
+    }
+
+    /// D15
+    #[test]
+    fn too_many_revocations_end_everything_up_to_now_and_forget_none() {
+        let revocations = revocations();
+        let now = Timestamp(NOW);
+        let learn = |revocation| revocations.0.write().learn(revocation, now, LONGEST);
+        // The clocks of instances differ: these began a little later than now.
+        let later = (0..10).map(|ahead| (ahead, NOW + 1 + ahead as u64));
+        for (number, issued) in later.clone() {
+            learn(session(number, issued));
+        }
+        learn(Revocation::Person {
+            corp: "dingcorp".into(),
+            user: "manager01".into(),
+            before: NOW + 30,
+        });
+        let bystander = user("bystander", NOW + 31);
+        assert!(!revocations.is_revoked(&bystander));
+        for number in 10..MAX_ENTRIES + 10 {
+            learn(session(number, NOW - 1));
+        }
+        assert!(revocations.0.read().entries < MAX_ENTRIES);
+        for (number, issued) in later {
+            assert!(revocations.is_revoked(&user(&format!("session{number}"), issued)));
+        }
+        assert!(revocations.is_revoked(&user("another", NOW + 30)));
+        assert!(revocations.is_revoked(&user(&format!("session{MAX_ENTRIES}"), NOW - 1)));
+        assert!(revocations.is_revoked(&user("never signed out", NOW)));
+        assert!(!revocations.is_revoked(&bystander));
+    }
+
+    /// D15
+    #[test]
+    fn what_is_over_goes_first() {
+        let revocations = revocations();
+        let learn = |revocation, now| {
+            let now = Timestamp(now);
+            revocations.0.write().learn(revocation, now, LONGEST);
+        };
+        for number in 0..MAX_ENTRIES {
+            learn(session(number, NOW), NOW);
+        }
+        let end = Timestamp(NOW).after(LONGEST).0;
+        learn(session(MAX_ENTRIES, end), end);
+        assert_eq!(revocations.0.read().entries, 1);
+        assert_eq!(revocations.0.read().everyone, Timestamp::default());
+        assert!(!revocations.is_revoked(&user("somebody", NOW + 1)));
+    }
+
+    const NOW: u64 = 1_700_000_000_000;
+    const LONGEST: Duration = Duration::from_secs(12 * 3600);
+}
