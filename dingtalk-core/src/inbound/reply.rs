@@ -1,5 +1,6 @@
 //! Replies of our own, ready to send: status, headers and bytes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::error::catalogue::{Advice, LAYER_MISSING, Text};
 use crate::login::App;
 use crate::random;
 
-/// A reply that an adapter sends unchanged.
-#[derive(Clone, Debug)]
+/// A reply that an adapter sends unchanged. `Debug` shows no values: a session may be among them.
+#[derive(Clone)]
 pub struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -106,6 +107,17 @@ impl Reply {
         } else {
             self
         }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("headers", &names)
+            .field("length", &self.body.len())
+            .finish()
     }
 }
 

@@ -35,8 +35,8 @@ pub(crate) enum Absence {
     OtherCorp(Asked),
 }
 
-/// One header that a response needs besides the app's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One header that a response needs besides the app's own. `Debug` shows no value: it may be a session.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HeaderChange {
     /// In lower case.
@@ -108,6 +108,14 @@ impl Visit {
         let caching = caching.map(|value| change("cache-control", value, true));
         let session = renewed.map(|cookie| change("set-cookie", cookie.into(), false));
         [vary, caching, session].into_iter().flatten()
+    }
+}
+
+impl fmt::Debug for HeaderChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeaderChange")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

@@ -128,7 +128,7 @@ impl Revocations {
     }
 
     pub(crate) async fn revoke_corp(&self, corp: &str, before: Timestamp) -> Result<(), Error> {
-        let stamped = self.0.read().latest(corp).0.saturating_add(1);
+        let stamped = self.0.read().latest_in(corp).0.saturating_add(1);
         let (corp, before) = (corp.to_owned(), before.0.max(stamped));
         self.0.append(Revocation::Corp { corp, before }).await
     }
@@ -267,7 +267,7 @@ impl Known {
     }
 
     /// The latest that anybody of a corp falls under.
-    fn latest(&self, corp_id: &str) -> Timestamp {
+    fn latest_in(&self, corp_id: &str) -> Timestamp {
         let corp = self.corps.get(corp_id);
         let people = corp.into_iter().flat_map(|corp| corp.people.values());
         people
