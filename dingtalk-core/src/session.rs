@@ -155,6 +155,10 @@ impl Sessions {
     /// Ends one session everywhere, copies of its cookie included. One that is over already costs the store nothing, however
     /// often its cookie is sent.
     pub(crate) async fn revoke(&self, user: &User) -> Result<(), Error> {
+        // One cookie sent again and again must not fill the store.
+        if self.revocations.is_revoked(user) {
+            return Ok(());
+        }
         if self.revocations.is_revoked(user) {
             return Ok(());
         }

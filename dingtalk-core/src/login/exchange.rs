@@ -227,7 +227,7 @@ impl Logins {
         };
         if !matches!(
             self.time
-                .within(STORE_LIMIT, self.store.put(key, &entry, CODE_LIFE))
+                .within(STORE_LIMIT, self.store.put(key, &entry, GIVEN_BACK_LIFE))
                 .await,
             Some(Ok(_))
         ) {
@@ -317,6 +317,8 @@ const CLAIMED: &[u8] = b"claimed";
 const GIVEN_BACK: &[u8] = b"given back";
 /// Codes live five minutes; twice that forgives clocks.
 const CODE_LIFE: Duration = Duration::from_secs(600);
+/// A code that was not spent needs no memory: without this, junk that never reached DingTalk would fill the store.
+const GIVEN_BACK_LIFE: Duration = Duration::from_secs(1);
 /// How long a repeat from the same browser shares the result.
 const SHARED_FOR: Duration = Duration::from_secs(10);
 const MAX_RECENT: usize = 10_000;
