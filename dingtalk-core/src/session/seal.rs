@@ -14,8 +14,10 @@ use crate::secret::Secret;
 
 /// The keys that sessions are sealed with: the first seals, all open.
 ///
-/// To rotate, put a new key in front and drop the last one when the longest session is over. A key seals at most 2^32
-/// values: sealing happens at login and renewal only, so a key that is rotated yearly is far from that.
+/// To rotate, put a new key in front and drop the last one when the longest session is over. With several instances put the
+/// new key behind the others first, and in front when all of them have it: whoever meets an instance that lacks the key is
+/// signed out there. A key seals at most 2^32 values: sealing happens at login and renewal only, so a key that is rotated yearly
+/// is far from that.
 #[derive(Clone, Debug)]
 pub struct SessionKey(Vec<Secret>);
 
