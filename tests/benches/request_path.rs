@@ -4,6 +4,12 @@
 //! Ends with exit status 1 when allocations are over their limit; time is printed with its limit and judged by the reader,
 //! because machines are noisy.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark that cannot go on stops"
+)]
+
 use std::hint::black_box;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

@@ -229,11 +229,15 @@ impl Corps {
         let Some(corp_of) = &self.corp_of else {
             return Asked::Nothing;
         };
-        let host = head
-            .header("host")
-            .and_then(|host| std::str::from_utf8(host).ok());
+        let mut hosts = head.headers("host");
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => std::str::from_utf8(host).ok(),
+            // Which of two the proxy went by cannot be known.
+            (Some(_), Some(_)) => None,
+            (None, _) => head.authority(),
+        };
         let request = CorpRequest {
-            host: host.or_else(|| head.authority()),
+            host,
             path: head.path(),
         };
         match corp_of(request) {
