@@ -30,6 +30,8 @@ pub enum Placement {
     RouteLayer,
     /// Before the fallback; in actix-web on a scope with an empty prefix, beside the default service.
     BeforeFallback,
+    /// Outermost, around a CORS layer of the app's own that allows everything to everybody.
+    AroundPermissiveCors,
 }
 
 /// Holds the app's route `/slow` until a test lets it go on.
@@ -115,12 +117,20 @@ impl Framework {
     }
 }
 
+/// The headers that a permissive CORS layer adds.
+const PERMISSIVE: &[&str] = &[
+    "access-control-allow-origin",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+];
+
 mod in_axum {
     use std::net::TcpListener;
 
-    use axum::extract::State;
-    use axum::http::{StatusCode, header};
-    use axum::response::{IntoResponse, Json};
+    use axum::extract::{Request, State};
+    use axum::http::{Method, StatusCode, header};
+    use axum::middleware::{self, Next};
+    use axum::response::{IntoResponse, Json, Response};
     use axum::routing::get;
     use axum::{Router, serve};
     use dingtalk_axum::{DingTalkAuth, DingTalkUser, MaybeDingTalkUser, RequireDingTalk};
@@ -165,7 +175,29 @@ mod in_axum {
                 .fallback(fallback),
             Placement::RouteLayer => routes.route_layer(auth).fallback(fallback),
             Placement::BeforeFallback => routes.layer(auth).fallback(fallback),
+            Placement::AroundPermissiveCors => routes
+                .fallback(fallback)
+                .layer(middleware::from_fn(permissive_cors))
+                .layer(auth),
         }
+    }
+
+    /// What a permissive CORS layer does: answers every preflight, and adds its headers to every other answer.
+    async fn permissive_cors(request: Request, next: Next) -> Response {
+        let is_preflight = request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key("access-control-request-method");
+        let mut response = if is_preflight {
+            StatusCode::OK.into_response()
+        } else {
+            next.run(request).await
+        };
+        for name in super::PERMISSIVE {
+            let any = header::HeaderValue::from_static("*");
+            response.headers_mut().insert(*name, any);
+        }
+        response
     }
 
     fn routes(gate: Gate) -> Router {
@@ -228,7 +260,10 @@ mod in_axum {
 mod in_actix {
     use std::net::TcpListener;
 
-    use actix_web::http::header;
+    use actix_web::body::{BoxBody, MessageBody};
+    use actix_web::dev::{ServiceRequest, ServiceResponse};
+    use actix_web::http::{Method, header};
+    use actix_web::middleware::{Next, from_fn};
     use actix_web::web::{self, ServiceConfig};
     use actix_web::{App, HttpResponse, HttpServer};
     use dingtalk_actix::{DingTalkAuth, DingTalkUser, MaybeDingTalkUser, RequireDingTalk};
@@ -310,7 +345,36 @@ mod in_actix {
                     )
                     .default_service(fallback())
             ),
+            Placement::AroundPermissiveCors => serve!(
+                App::new()
+                    .configure(|app| routes(app, &gate))
+                    .default_service(fallback())
+                    .wrap(from_fn(permissive_cors))
+                    .wrap(auth.clone())
+            ),
         }
+    }
+
+    /// What a permissive CORS layer does: answers every preflight, and adds its headers to every other answer.
+    async fn permissive_cors(
+        request: ServiceRequest,
+        next: Next<impl MessageBody + 'static>,
+    ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+        let is_preflight = request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key("access-control-request-method");
+        let mut response = if is_preflight {
+            request.into_response(HttpResponse::Ok().finish())
+        } else {
+            next.call(request).await?.map_into_boxed_body()
+        };
+        for name in super::PERMISSIVE {
+            let name = header::HeaderName::from_static(name);
+            let any = header::HeaderValue::from_static("*");
+            response.headers_mut().insert(name, any);
+        }
+        Ok(response)
     }
 
     fn routes(app: &mut ServiceConfig, gate: &Gate) {

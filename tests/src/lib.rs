@@ -10,11 +10,13 @@
 mod app;
 mod browser;
 pub mod contract;
+mod pulse;
 mod setup;
 mod store;
 
 pub use app::{Framework, Gate, Placement, RunningApp};
 pub use browser::{Answer, Browser, Request, login};
+pub use pulse::{LOGIN, WatchedClock};
 pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build, sandbox};
 pub use store::{FailingStore, Mood, Verb};
 

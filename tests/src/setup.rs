@@ -9,6 +9,7 @@ use dingtalk_sandbox::{Sandbox, World};
 
 use crate::app::{Framework, Gate, Placement, RunningApp};
 use crate::browser::Browser;
+use crate::pulse::WatchedClock;
 
 /// Where browsers see the app under test.
 pub const ORIGIN: &str = "https://hr.example.com";
@@ -96,6 +97,20 @@ impl Setup {
         let dingtalk = build(&self.sandbox, change).expect("the settings can work");
         let app = framework.start(dingtalk.clone(), Placement::Right, Gate::default());
         (dingtalk, app)
+    }
+
+    /// The world's first app, with a clock on which a test sees who waits.
+    pub async fn watched(
+        framework: Framework,
+        world: World,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> (Self, WatchedClock) {
+        let sandbox = sandbox(world).await;
+        let clock = WatchedClock::new(&sandbox);
+        let setup = Self::on(framework, Placement::Right, sandbox, |builder| {
+            change(clock.on(builder))
+        });
+        (setup, clock)
     }
 
     /// A browser with an empty jar.
