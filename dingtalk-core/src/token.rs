@@ -57,7 +57,7 @@ pub(crate) struct TokenSlot(Arc<Slot>);
 struct Slot {
     corp_id: Arc<str>,
     time: Time,
-    /// A fetch that takes longer is given up.
+    /// A fetch that takes longer ends in an error.
     limit: Duration,
     fetch: Box<Fetch>,
     state: Mutex<State>,
@@ -126,7 +126,7 @@ impl TokenSlot {
             let done = self
                 .0
                 .time
-                .within(self.0.limit, result.wait_for(Option::is_some))
+                .within(self.0.limit + GRACE, result.wait_for(Option::is_some))
                 .await;
             if let Some(Ok(shared)) = done
                 && let Some(shared) = shared.as_ref()
@@ -282,7 +282,7 @@ impl State {
     ) -> Option<watch::Receiver<Option<Result<AccessToken, Error>>>> {
         let fetching = self.fetching.as_ref()?;
         let is_dead = fetching.result.has_changed().is_err();
-        (!is_dead && fetching.begun.run(now) < limit).then(|| fetching.result.clone())
+        (!is_dead && fetching.begun.run(now) < limit + GRACE).then(|| fetching.result.clone())
     }
 
     fn pause(&mut self, error: Error, since: Moment, times: u32) {
@@ -309,5 +309,8 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// A token that worked for so long was not bad from the start.
 const REJECTIONS_FORGOTTEN: Duration = Duration::from_secs(60);
+/// A fetch ends itself at its limit and tells everybody. Only one that cannot, because its runtime stands still, is followed by
+/// another, and only when it had time to.
+const GRACE: Duration = Duration::from_secs(1);
 const MAX_RETRIES: u32 = 2;
 const MAX_LEADERS: usize = 3;
