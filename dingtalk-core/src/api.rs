@@ -13,7 +13,7 @@ use crate::clock::{Moment, Time};
 use crate::endpoint::Endpoints;
 use crate::error::{Error, Outage};
 use crate::secret::Secret;
-use answer::{Answer, Host};
+use answer::{Answer, Host, Object};
 
 pub use answer::UserDetails;
 
@@ -203,7 +203,9 @@ impl Api {
                 ("code", code.expose()),
             )
             .await?;
-        let EmployeeAnswer { result } = answer.read()?;
+        let EmployeeAnswer {
+            result: Object(result),
+        } = answer.read()?;
         if result.userid.is_empty() || result.userid.len() > MAX_ID {
             return Err(answer.unexpected("no usable userid in it").into());
         }
@@ -355,7 +357,7 @@ struct TokenAnswer {
 
 #[derive(Deserialize)]
 struct EmployeeAnswer {
-    result: EmployeeResult,
+    result: Object<EmployeeResult>,
 }
 
 #[derive(Deserialize)]

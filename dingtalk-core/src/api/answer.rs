@@ -1,10 +1,12 @@
 //! Reading an answer: bounded, and both envelopes judged in one place.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::CallFailure;
@@ -128,6 +130,7 @@ impl Answer {
     /// Reads the fields that a call needs.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body)
+            .map(|Object(read)| read)
             .map_err(|_| self.unexpected("a field is missing, of another type, or there twice"))
     }
 
@@ -145,7 +148,8 @@ impl Answer {
         if depth(&self.body) > MAX_DEPTH {
             return Err(());
         }
-        serde_json::from_slice(&self.body).map_err(|_| ())
+        let verdict = serde_json::from_slice(&self.body);
+        verdict.map(|Object(verdict)| verdict).map_err(|_| ())
     }
 
     fn rejected(&self, code: String, verdict: &Verdict) -> Error {
@@ -179,6 +183,29 @@ impl Answer {
                 })
                 .unwrap_or_default(),
         })
+    }
+}
+
+/// Reads an object and nothing else: serde's derived structs would take an array of their fields too.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData))
     }
 }
 
