@@ -255,10 +255,7 @@ impl User {
 
     /// Reads a session's text; `None` for anything that [`write`](Self::write) does not make.
     pub(crate) fn read(text: String) -> Option<Self> {
-        let mut line = text.bytes();
-        if line.next()? != VERSION || line.next()? != b' ' {
-            return None;
-        }
+        let mut line = text.as_bytes().strip_prefix(VERSION.as_bytes())?;
         let issued = Timestamp(take_number(&mut line, b' ')?);
         let renewed = Timestamp(take_number(&mut line, b' ')?);
         let flags = take_number(&mut line, b' ')?.try_into().ok()?;
@@ -378,7 +375,7 @@ fn text_of(
         .into_iter()
         .filter_map(|(is, flag)| is.then_some(flag))
         .sum();
-    let mut text = format!("{} {} {} {flags}", char::from(VERSION), issued.0, issued.0);
+    let mut text = format!("{VERSION}{} {} {flags}", issued.0, issued.0);
     for part in parts {
         text.push(' ');
         text.push_str(&part.len().to_string());
@@ -405,20 +402,20 @@ fn claims_text(claims: &Claims) -> Result<String, Error> {
     Ok(text)
 }
 
-/// The decimal number in front of a separator.
-fn take_number(bytes: &mut impl Iterator<Item = u8>, end: u8) -> Option<u64> {
-    let mut number: Option<u64> = None;
-    for byte in bytes {
-        if byte == end {
-            return number;
+/// Takes the decimal number in front of a separator, and the separator.
+fn take_number(line: &mut &[u8], end: u8) -> Option<u64> {
+    let mut number = 0;
+    // So few digits do not overflow.
+    for (at, byte) in line.iter().enumerate().take(MAX_DIGITS + 1) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            number = number * 10 + u64::from(digit);
+        } else if *byte == end && at > 0 {
+            *line = line.get(at + 1..)?;
+            return Some(number);
+        } else {
+            return None;
         }
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number = Some(
-            number
-                .unwrap_or(0)
-                .checked_mul(10)?
-                .checked_add(digit.into())?,
-        );
     }
     None
 }
@@ -444,7 +441,10 @@ fn shorten(text: &mut String, length: usize) {
     text.truncate(cut.unwrap_or_default());
 }
 
-const VERSION: u8 = b'1';
+/// In front of every session's text.
+const VERSION: &str = "1 ";
+/// A time in milliseconds has 13 digits for the next 200 years.
+const MAX_DIGITS: usize = 15;
 
 const SESSION_ID: usize = 0;
 const APP_KEY: usize = 1;
