@@ -104,7 +104,7 @@ impl WatchedClock {
         work: F,
     ) -> F::Output {
         let mut work = std::pin::pin!(work);
-        loop {
+        for _ in 0..10_000 {
             tokio::select! {
                 biased;
                 output = &mut work => return output,
@@ -115,19 +115,21 @@ impl WatchedClock {
                 }
             }
         }
+        panic!("never ended: {:?}", self.asleep);
     }
 
     /// Runs `work` and moves the time on and on: only for work that no answer can end.
     pub async fn step<F: Future>(&self, by: Duration, work: F) -> F::Output {
         let mut work = std::pin::pin!(work);
         let mut tick = tokio::time::interval(Duration::from_millis(20));
-        loop {
+        for _ in 0..3_000 {
             tokio::select! {
                 biased;
                 output = &mut work => return output,
                 _ = tick.tick() => self.clock.advance(by),
             }
         }
+        panic!("never ended: {:?}", self.asleep);
     }
 
     fn change(&self, duration: Duration, change: impl FnOnce(&mut usize)) {
