@@ -267,9 +267,7 @@ impl Api {
         during: &'static str,
         request: reqwest::RequestBuilder,
     ) -> Result<Answer, CallFailure> {
-        if let Some(left) = self.blocked_for() {
-            return Err(blocked(during, left).into());
-        }
+        self.check_open(during)?;
         let answer = self
             .0
             .time
@@ -299,6 +297,14 @@ impl Api {
             return Err(blocked(during, span).into());
         }
         Ok(answer)
+    }
+
+    /// Fails while DingTalk blocks this address.
+    pub(crate) fn check_open(&self, during: &'static str) -> Result<(), Error> {
+        match self.blocked_for() {
+            Some(left) => Err(blocked(during, left)),
+            None => Ok(()),
+        }
     }
 
     fn blocked_for(&self) -> Option<Duration> {

@@ -194,12 +194,6 @@ pub(crate) mod tests {
             both.0 += span;
             both.1 += span;
         }
-
-        pub(crate) fn run_suspended(&self, wall: Duration, elapsed: Duration) {
-            let mut both = self.0.lock().unwrap();
-            both.0 += wall;
-            both.1 += elapsed;
-        }
     }
 
     #[async_trait]

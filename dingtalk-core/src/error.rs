@@ -215,6 +215,16 @@ impl Error {
         }
     }
 
+    /// A passing fault of a call, without what was to be said of a code.
+    pub(crate) fn busy(during: &'static str, cause: Self) -> Self {
+        Self::Unavailable {
+            during,
+            reason: Outage::Busy,
+            retry_after: cause.retry_after(),
+            source: Some(Arc::new(cause)),
+        }
+    }
+
     pub(crate) fn unavailable(during: &'static str, reason: Outage) -> Self {
         Self::Unavailable {
             during,

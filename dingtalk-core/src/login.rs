@@ -177,19 +177,26 @@ impl LoginContext<'_> {
                 },
             )
             .await;
-        match fetched {
-            Ok(details) => Ok(Some(details)),
-            Err(failure) => {
-                let error = failure.error;
-                // Somebody who is not in the corp, or disabled, is not let in for want of details.
-                let is_about_them = matches!(&error, Error::Rejected(rejected) if rejected.class() == Class::Person);
-                if self.details == Details::BestEffort && !is_about_them {
-                    tracing::warn!(corp_id = ?self.app.corp_id, %error, "signed in without details");
-                    return Ok(None);
-                }
-                Err(error)
-            }
+        let error = match fetched {
+            Ok(details) => return Ok(Some(details)),
+            Err(failure) => failure.error,
+        };
+        let class = match &error {
+            Error::Rejected(rejected) => Some(rejected.class()),
+            _ => None,
+        };
+        // Somebody who is not in the corp, or disabled, is not let in for want of details.
+        if self.details == Details::BestEffort && class != Some(Class::Person) {
+            tracing::warn!(corp_id = ?self.app.corp_id, %error, "signed in without details");
+            return Ok(None);
         }
+        // The code is spent by now, so nobody is told that it stays good.
+        let is_passing = error.is_retryable() || class == Some(Class::Throttled);
+        Err(if is_passing {
+            Error::busy("user/get", error)
+        } else {
+            error
+        })
     }
 
     /// Makes a call in its turn, with a fresh token once if the token is refused, and again after a throttle or, for a call
@@ -208,6 +215,7 @@ impl LoginContext<'_> {
         let mut token = self.app.token.get().await?;
         let (mut is_token_fresh, mut tries) = (false, 0);
         loop {
+            self.api.check_open(during)?;
             pace.turn(during, self.left().saturating_sub(keep)).await?;
             let failure = match call(token.clone()).await {
                 Ok(output) => return Ok(output),

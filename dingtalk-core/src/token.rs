@@ -314,3 +314,70 @@ const REJECTIONS_FORGOTTEN: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(1);
 const MAX_RETRIES: u32 = 2;
 const MAX_LEADERS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::clock::tests::SetClock;
+
+    fn slot(
+        fetch: impl Fn(u32) -> GrantedToken + Clone + Send + Sync + 'static,
+    ) -> (TokenSlot, Arc<AtomicU32>) {
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let fetch = move |_| -> BoxFuture<'static, Result<GrantedToken, Error>> {
+            let (fetch, call) = (fetch.clone(), counted.fetch_add(1, Ordering::Relaxed));
+            Box::pin(async move { Ok(fetch(call)) })
+        };
+        let time = Time::new(SetClock::new());
+        let slot = TokenSlot::new(
+            "ding".into(),
+            time,
+            Duration::from_secs(10),
+            Box::new(fetch),
+        );
+        (slot, calls)
+    }
+
+    fn granted() -> GrantedToken {
+        GrantedToken {
+            value: Secret::new("token"),
+            lifetime: Duration::from_secs(7200),
+        }
+    }
+
+    /// H6
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_panics_is_followed_by_one_more() {
+        let (slot, calls) = slot(|call| {
+            if call == 0 {
+                panic!("deliberately")
+            } else {
+                granted()
+            }
+        });
+        let waiting: Vec<_> = (0..100).map(|_| slot.get()).collect();
+        let tokens = futures_util::future::join_all(waiting).await;
+        assert!(tokens.iter().all(Result::is_ok));
+        assert_eq!(calls.load(Ordering::Relaxed), 2);
+    }
+
+    /// H6
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_always_panics_ends_in_an_error() {
+        let (slot, calls) = slot(|_| panic!("deliberately"));
+        assert!(slot.get().await.is_err());
+        assert_eq!(calls.load(Ordering::Relaxed), 3);
+    }
+
+    /// H6
+    #[test]
+    fn without_a_runtime_there_is_an_error_and_no_panic() {
+        let (slot, _) = slot(|_| granted());
+        assert!(
+            futures_util::FutureExt::now_or_never(slot.get()).is_some_and(|token| token.is_err())
+        );
+    }
+}

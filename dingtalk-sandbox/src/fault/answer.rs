@@ -117,8 +117,11 @@ fn set(target: &mut Value, pointer: &str, value: &Value) {
     }
 }
 
+/// DingTalk's words are not published; pages of the same gateway at Alibaba lead to a `punish` address with `x5` data, as the JSON form
+/// of the ban names `x5` as its source.
 const BAN_PAGE: &str = "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><title>访问被阻断</title></head>\
-<body><h1>很抱歉，您的访问过于频繁</h1><p>Access from this address is denied. Please wait 5 minutes.</p></body></html>";
+<body><h1>很抱歉，您的访问过于频繁</h1><p>Access from this address is denied. Please wait 5 minutes.</p>\
+<a href=\"/_____tmd_____/punish?x5secdata=0000&x5step=2\">punish</a></body></html>";
 
 #[cfg(test)]
 mod tests {
