@@ -122,7 +122,7 @@ async fn token_from(framework: Framework, call: TokenCall, details: Details) -> 
         .unwrap();
     let app = app_of(&sandbox, &sandbox.world().apps[0].app_key).token_call(call);
     let url = sandbox.url().to_owned();
-    Setup::on(sandbox, framework, Placement::Right, |_| {
+    Setup::on(framework, Placement::Right, sandbox, |_| {
         DingTalk::builder()
             .public_origin(ORIGIN)
             .endpoint(&url)

@@ -21,7 +21,7 @@ async fn against(framework: Framework, address: &str) -> (Setup, WatchedClock) {
         .await
         .unwrap();
     let clock = WatchedClock::new(&sandbox);
-    let setup = Setup::on(sandbox, framework, Placement::Right, |builder| {
+    let setup = Setup::on(framework, Placement::Right, sandbox, |builder| {
         clock.on(builder).endpoint(address)
     });
     (setup, clock)
