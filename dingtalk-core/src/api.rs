@@ -1,6 +1,8 @@
 //! DingTalk's calls, typed: both generations of its API, one kind of error.
 
 mod answer;
+mod details;
+mod field;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +17,7 @@ use crate::error::{Error, Outage};
 use crate::secret::Secret;
 use answer::{Answer, Host, Object};
 
-pub use answer::UserDetails;
+pub use details::UserDetails;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -180,7 +182,7 @@ impl Api {
         ];
         Ok(GrantedToken {
             value: Secret::new(value),
-            lifetime: lifetime_of(lifetime.into_iter().flatten().next().as_ref()),
+            lifetime: field::lifetime_of(lifetime.into_iter().flatten().next().as_ref()),
         })
     }
 
@@ -215,8 +217,8 @@ impl Api {
                 .unionid
                 .filter(|id| !id.is_empty() && id.len() <= MAX_ID),
             name: result.name.filter(|name| !name.is_empty()),
-            is_admin: answer::flag(result.sys.as_ref()) == Some(true),
-            sys_level: answer::whole(result.sys_level.as_ref()).unwrap_or(0),
+            is_admin: field::flag(result.sys.as_ref()) == Some(true),
+            sys_level: field::whole(result.sys_level.as_ref()).unwrap_or(0),
         })
     }
 
@@ -380,57 +382,5 @@ struct UserAnswer {
     result: Value,
 }
 
-/// DingTalk's number of seconds, or the shortest life that keeps calls rare where there is no usable number.
-fn lifetime_of(seconds: Option<&Value>) -> Duration {
-    let seconds = match seconds {
-        Some(Value::Number(number)) => number.as_f64(),
-        Some(Value::String(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
-    let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(0.0);
-    Duration::from_secs_f64(seconds.clamp(SHORTEST_LIFE, LONGEST_LIFE))
-}
-
-const SHORTEST_LIFE: f64 = 60.0;
-const LONGEST_LIFE: f64 = 24.0 * 3600.0;
-
 /// DingTalk's ids have at most 64 characters; this leaves room and still fits a cookie.
 pub(crate) const MAX_ID: usize = 128;
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    /// H12
-    #[test]
-    fn odd_lifetimes_are_clamped() {
-        for (said, seconds) in [
-            (json!(7200), 7200),
-            (json!("7200"), 7200),
-            (json!(3600.5), 3600),
-            (json!(0), 60),
-            (json!(-1), 60),
-            (json!(1e18), 86_400),
-            (json!("soon"), 60),
-            (json!("NaN"), 60),
-            (json!(null), 60),
-        ] {
-            assert_eq!(lifetime_of(Some(&said)).as_secs(), seconds, "{said}");
-        }
-        assert_eq!(lifetime_of(None).as_secs(), 60);
-    }
-
-    proptest! {
-        /// H12
-        #[test]
-        fn no_lifetime_overflows(seconds in proptest::num::f64::ANY, text in ".{0,20}") {
-            for said in [json!(seconds), json!(text)] {
-                let life = lifetime_of(Some(&said));
-                prop_assert!((60..=86_400).contains(&life.as_secs()));
-            }
-        }
-    }
-}

@@ -9,25 +9,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::DingTalk;
-use crate::api::{Api, AppCredentials, CallFailure, CallLimits, GrantedToken};
+use crate::api::{Api, CallLimits};
 use crate::clock::{Clock, SystemClock, Time};
 use crate::endpoint::{Endpoints, Region};
-use crate::error::Error;
-use crate::error::catalogue::Class;
 use crate::error::setting::ConfigError;
 use crate::inbound::origin::PublicOrigin;
 use crate::inbound::request::{CorpOf, CorpRequest, Corps};
+use crate::login::app::App;
 use crate::login::exchange::{LoginDenied, Logins, NewLogin, OnLogin};
-use crate::login::{App, Details, InternalApp, LoginFlow};
-use crate::pace::Pace;
+use crate::login::{Details, InternalApp};
 use crate::random;
-use crate::random::jittered;
 use crate::session::cookie::Jar;
+use crate::session::key::SessionKey;
 use crate::session::revocation::Revocations;
-use crate::session::seal::SessionKey;
 use crate::session::{SessionLimits, Sessions};
 use crate::store::{BoxError, MemoryStore, Store};
-use crate::token::TokenSlot;
 use crate::user::Claims;
 
 /// The handle's shared inside.
@@ -336,7 +332,7 @@ impl DingTalkBuilder {
         let mut apps = HashMap::new();
         for app in self.internal_apps {
             app.check()?;
-            let app = run(app, &api, &time, self.login_limit, self.calls_per_second);
+            let app = App::run(app, &api, &time, self.login_limit, self.calls_per_second);
             if let Some(twice) = apps.insert(Arc::clone(&app.corp_id), Arc::new(app)) {
                 let why = format!(
                     "the corp {} has two apps: two apps are two handles with a name each",
@@ -416,63 +412,6 @@ impl fmt::Debug for DingTalkBuilder {
     }
 }
 
-/// An app as it runs: its token, its turns, its flow.
-fn run(app: InternalApp, api: &Api, time: &Time, limit: Duration, calls_per_second: usize) -> App {
-    let credentials = app.credentials.clone();
-    let corp_id = Arc::clone(&credentials.corp_id);
-    let app_key = Arc::clone(&credentials.app_key);
-    let fetch = {
-        let (api, time) = (api.clone(), time.clone());
-        move |retries| -> futures_util::future::BoxFuture<'static, Result<GrantedToken, Error>> {
-            let (api, time, credentials) = (api.clone(), time.clone(), credentials.clone());
-            Box::pin(async move { fetch_token(&api, &time, &credentials, retries).await })
-        }
-    };
-    let flow: Arc<dyn LoginFlow> = match app.flow.clone() {
-        Some(flow) => flow,
-        None => Arc::new(app),
-    };
-    App {
-        token: TokenSlot::new(Arc::clone(&corp_id), time.clone(), limit, Box::new(fetch)),
-        corp_id,
-        app_key,
-        flow,
-        exchange_pace: Pace::new(time.clone(), calls_per_second),
-        details_pace: Pace::new(time.clone(), calls_per_second),
-    }
-}
-
-/// Fetching a token may run twice, so a passing fault or a stale connection is met by trying again.
-async fn fetch_token(
-    api: &Api,
-    time: &Time,
-    app: &AppCredentials,
-    retries: u32,
-) -> Result<GrantedToken, Error> {
-    let mut left = retries;
-    loop {
-        let CallFailure { error, .. } = match api.fetch_app_token(app).await {
-            Ok(granted) => return Ok(granted),
-            Err(failure) => failure,
-        };
-        let is_passing = match &error {
-            Error::Rejected(rejected) => {
-                matches!(rejected.class(), Class::Transient | Class::Throttled)
-            }
-            Error::Unexpected { status, .. } => *status >= 500,
-            error => error.is_retryable(),
-        };
-        let pause = error
-            .retry_after()
-            .unwrap_or_else(|| jittered(TOKEN_PAUSE, 0.0));
-        if left == 0 || !is_passing || pause > LONGEST_RETRY_AFTER {
-            return Err(error);
-        }
-        left -= 1;
-        time.sleep(pause).await;
-    }
-}
-
 fn base_path(base: &str, name: &str) -> Result<String, ConfigError> {
     let is_name = |name: &str| {
         name.len() <= 32
@@ -524,10 +463,6 @@ fn check_limits(limits: &[(&'static str, Duration)]) -> Result<(), ConfigError> 
 }
 
 const LONGEST_LIMIT: Duration = Duration::from_secs(366 * 86_400);
-const TOKEN_PAUSE: Duration = Duration::from_secs(1);
-/// DingTalk's word for when to come back is kept up to here; beyond, the failure is told.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,14 @@
 //! What can go wrong, cut by what the caller can do about it.
 
 pub mod catalogue;
+pub mod code;
 pub mod setting;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalogue::{Advice, Class};
+use catalogue::Advice;
+use code::Class;
 
 /// A failure at run time. Cheap to clone: everyone who waited for one call shares its error.
 ///
@@ -239,13 +241,13 @@ impl Rejected {
     /// What the code means for the caller.
     #[must_use]
     pub fn class(&self) -> Class {
-        catalogue::meaning(&self.code).0
+        code::meaning(&self.code).0
     }
 
     /// The catalogue's entry.
     #[must_use]
     pub fn advice(&self) -> &'static Advice {
-        catalogue::meaning(&self.code).1
+        code::meaning(&self.code).1
     }
 
     /// A token that was not accepted, as DingTalk says it.

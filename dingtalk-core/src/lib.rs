@@ -34,7 +34,7 @@ pub use login::exchange::{LoginDenied, NewLogin};
 pub use login::{Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode};
 pub use secret::Secret;
 pub use session::SessionLimits;
-pub use session::seal::SessionKey;
+pub use session::key::SessionKey;
 pub use store::{BoxError, Entry, MemoryStore, Store, Tail};
 pub use token::AccessToken;
 pub use user::{Claims, User};

@@ -1,11 +1,11 @@
 //! How a one-time code becomes a person.
 
+pub(crate) mod app;
 pub(crate) mod exchange;
 mod internal_app;
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use async_trait::async_trait;
 use crate::api::{Api, CallFailure, Employee, UserDetails};
 use crate::clock::{Moment, Time};
 use crate::error::Error;
-use crate::error::catalogue::Class;
+use crate::error::code::Class;
 use crate::pace::Pace;
 use crate::random::jittered;
 use crate::secret::Secret;
-use crate::token::{AccessToken, TokenSlot};
+use crate::token::AccessToken;
+use app::App;
 
 pub use internal_app::InternalApp;
 
@@ -91,17 +92,6 @@ pub enum Details {
     BestEffort,
     /// It does not ask: user id, union id and name are all there is.
     None,
-}
-
-/// One app in one corp, as it runs.
-#[derive(Debug)]
-pub(crate) struct App {
-    pub(crate) corp_id: Arc<str>,
-    pub(crate) app_key: Arc<str>,
-    pub(crate) token: TokenSlot,
-    pub(crate) flow: Arc<dyn LoginFlow>,
-    pub(crate) exchange_pace: Pace,
-    pub(crate) details_pace: Pace,
 }
 
 /// What a login runs in: the corp, its token, DingTalk, and a deadline.

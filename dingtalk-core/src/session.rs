@@ -1,6 +1,7 @@
 //! Sessions: sealed cookies, with limits on idleness and age, that can be revoked.
 
 pub(crate) mod cookie;
+pub(crate) mod key;
 pub(crate) mod revocation;
 pub(crate) mod seal;
 
@@ -13,8 +14,9 @@ use crate::error::Error;
 use crate::random;
 use crate::user::{Profile, User};
 use cookie::Jar;
+use key::SessionKey;
 use revocation::Revocations;
-use seal::{Opened, Purpose, Sealer, SessionKey};
+use seal::{Opened, Purpose, Sealer};
 
 use crate::error::setting::ConfigError;
 

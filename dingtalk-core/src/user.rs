@@ -1,5 +1,7 @@
 //! Who is signed in: small, cheap to clone, and read without unpacking.
 
+mod claims;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use serde_json::{Map, Value, json};
 use crate::api::{Employee, UserDetails};
 use crate::clock::Timestamp;
 use crate::error::Error;
+
+pub use claims::Claims;
 
 /// A signed-in person. Cloning is one reference count.
 ///
@@ -44,27 +48,6 @@ pub(crate) struct Profile {
     pub(crate) is_admin: bool,
     pub(crate) is_main_admin: bool,
     pub(crate) is_boss: bool,
-}
-
-/// What the app's `on_login` hook adds to a session: short texts under names of the app's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Claims(Vec<(String, String)>);
-
-impl Claims {
-    /// No claims.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a claim, in place of one of the same name. All names and values together may have 1024 bytes.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
-        self.0.retain(|(there, _)| *there != name);
-        self.0.push((name, value.into()));
-        self
-    }
 }
 
 impl User {
@@ -150,13 +133,7 @@ impl User {
 
     /// All claims that the app's `on_login` hook added.
     pub fn claims(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        let mut rest = self.part(CLAIMS);
-        std::iter::from_fn(move || {
-            let (name, behind) = take_claim_text(rest)?;
-            let (value, behind) = take_claim_text(behind)?;
-            rest = behind;
-            Some((name, value))
-        })
+        claims::read(self.part(CLAIMS))
     }
 
     /// When the person signed in.
@@ -216,7 +193,7 @@ impl User {
         issued: Timestamp,
         limit: usize,
     ) -> Result<String, Error> {
-        let claims = claims_text(&profile.claims)?;
+        let claims = profile.claims.to_text()?;
         let mut is_trimmed = false;
         loop {
             let text = text_of(&profile, &claims, session_id, issued, is_trimmed);
@@ -237,7 +214,7 @@ impl User {
                 };
                 shorten(longest, longest.len().saturating_sub(over + 8).max(SHORT));
             } else {
-                return Err(too_large(&profile.claims));
+                return Err(profile.claims.too_large());
             }
         }
     }
@@ -385,23 +362,6 @@ fn text_of(
     text
 }
 
-/// Each name and value behind its length: `4:role7:manager`.
-fn claims_text(claims: &Claims) -> Result<String, Error> {
-    let texts = claims.0.iter().flat_map(|(name, value)| [name, value]);
-    let text: String = texts.map(|text| format!("{}:{text}", text.len())).collect();
-    if claims
-        .0
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum::<usize>()
-        > MAX_CLAIMS
-        || text.len() > 2 * MAX_CLAIMS
-    {
-        return Err(too_large(claims));
-    }
-    Ok(text)
-}
-
 /// Takes the decimal number in front of a separator, and the separator.
 fn take_number(line: &mut &[u8], end: u8) -> Option<u64> {
     let mut number = 0;
@@ -418,22 +378,6 @@ fn take_number(line: &mut &[u8], end: u8) -> Option<u64> {
         }
     }
     None
-}
-
-fn take_claim_text(text: &str) -> Option<(&str, &str)> {
-    let (length, rest) = text.split_once(':')?;
-    rest.split_at_checked(length.parse().ok()?)
-}
-
-fn too_large(claims: &Claims) -> Error {
-    let largest = claims
-        .0
-        .iter()
-        .max_by_key(|(name, value)| name.len() + value.len());
-    Error::ClaimTooLarge {
-        claim: largest.map(|(name, _)| name.clone()).unwrap_or_default(),
-        limit: MAX_CLAIMS,
-    }
 }
 
 fn shorten(text: &mut String, length: usize) {
@@ -465,8 +409,6 @@ const TRIMMED: u8 = 8;
 
 /// Names and titles are never cut below this many bytes.
 const SHORT: usize = 64;
-/// Names and values of all claims together.
-const MAX_CLAIMS: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::request::{Language, RequestHead, Visitor};
 use crate::error::Error;
 use crate::error::catalogue::{Advice, LAYER_MISSING, Text};
-use crate::login::App;
+use crate::login::app::App;
 use crate::random;
 
 /// A reply that an adapter sends unchanged. `Debug` shows no values: a session may be among them.

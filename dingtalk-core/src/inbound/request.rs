@@ -8,7 +8,7 @@ use std::sync::Arc;
 use url::form_urlencoded;
 
 use crate::error::Error;
-use crate::login::App;
+use crate::login::app::App;
 use crate::store::BoxError;
 use crate::user::User;
 

@@ -11,7 +11,8 @@ use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::{App, Details, Login, LoginCode, LoginContext, SilentCode};
+use super::app::App;
+use super::{Details, Login, LoginCode, LoginContext, SilentCode};
 use crate::api::{Api, Employee, UserDetails};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Outage, Refusal};

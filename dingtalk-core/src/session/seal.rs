@@ -2,58 +2,15 @@
 
 use std::fmt;
 
-use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64_simd::URL_SAFE_NO_PAD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::key::{SessionKey, refuse};
 use crate::error::Error;
 use crate::error::setting::ConfigError;
 use crate::random;
-use crate::secret::Secret;
-
-/// The keys that sessions are sealed with: the first seals, all open.
-///
-/// To rotate, put a new key in front and drop the last one when the longest session is over. With several instances put the
-/// new key behind the others first, and in front when all of them have it: whoever meets an instance that lacks the key is
-/// signed out there. A key seals at most 2^32 values: sealing happens at login and renewal only, so a key that is rotated yearly
-/// is far from that.
-#[derive(Clone, Debug)]
-pub struct SessionKey(Vec<Secret>);
-
-impl SessionKey {
-    /// Reads one key, or several separated by commas or white space. A key is 32 random bytes or more in base64 or hex, for
-    /// example from `openssl rand -base64 32`.
-    pub fn parse(keys: &str) -> Result<Self, ConfigError> {
-        let keys: Vec<Secret> = keys
-            .split(|c: char| c == ',' || c.is_whitespace())
-            .filter(|key| !key.is_empty())
-            .map(parse_key)
-            .collect::<Result<_, _>>()?;
-        if keys.is_empty() {
-            return Err(ConfigError::missing("session_key", "DINGTALK_SESSION_KEY"));
-        }
-        if keys.len() > MAX_KEYS {
-            return Err(refuse("more than 8 keys: drop the oldest"));
-        }
-        Ok(Self(keys))
-    }
-
-    /// Reads the keys from an environment variable.
-    pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
-        match std::env::var(variable) {
-            Ok(keys) => Self::parse(&keys),
-            Err(_) => Err(ConfigError::missing("session_key", "DINGTALK_SESSION_KEY")),
-        }
-    }
-
-    /// A new random key, for tests and demonstrations: nobody stays signed in over a restart, and instances do not share it.
-    pub fn generate() -> Result<Self, ConfigError> {
-        let bytes: [u8; 32] =
-            random::bytes().map_err(|_| refuse("no random bytes from the operating system"))?;
-        Ok(Self(vec![Secret::new(STANDARD.encode_to_string(bytes))]))
-    }
-}
 
 /// What is sealed. A value sealed for one purpose does not open for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +56,7 @@ impl Sealer {
         cookie: &str,
         app: &str,
     ) -> Result<Self, ConfigError> {
-        let keys = keys.0.iter().map(|key| Key::derive(key, purpose));
+        let keys = keys.bytes().map(|key| Key::derive(&key, purpose));
         Ok(Self {
             keys: keys
                 .collect::<Option<_>>()
@@ -172,11 +129,10 @@ impl Sealer {
 }
 
 impl Key {
-    fn derive(key: &Secret, purpose: Purpose) -> Option<Self> {
-        let bytes = Zeroizing::new(decode(key.expose())?);
+    fn derive(key: &[u8], purpose: Purpose) -> Option<Self> {
         let mut derived = Zeroizing::new([0; DERIVED]);
         Salt::new(HKDF_SHA256, b"")
-            .extract(&bytes)
+            .extract(key)
             .expand(&[b"dingtalk v1 ", purpose.name().as_bytes()], Derived)
             .and_then(|output| output.fill(&mut *derived))
             .ok()?;
@@ -210,76 +166,17 @@ pub(crate) const fn room_in(characters: usize) -> usize {
     (characters / 4 * 3).saturating_sub(OVERHEAD)
 }
 
-fn parse_key(key: &str) -> Result<Secret, ConfigError> {
-    let lower = key.to_ascii_lowercase();
-    if PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
-        return Err(refuse(
-            "it looks like a placeholder: make one with `openssl rand -base64 32`",
-        ));
-    }
-    let bytes = Zeroizing::new(decode(key).ok_or_else(|| {
-        refuse("it is neither base64 nor hex: make one with `openssl rand -base64 32`")
-    })?);
-    if bytes.len() < 32 {
-        return Err(refuse(
-            "a key needs at least 32 bytes: make one with `openssl rand -base64 32`",
-        ));
-    }
-    let mut seen = [false; 256];
-    for byte in bytes.iter() {
-        if let Some(seen) = seen.get_mut(usize::from(*byte)) {
-            *seen = true;
-        }
-    }
-    if seen.into_iter().filter(|seen| *seen).count() < 12 {
-        return Err(refuse(
-            "its bytes are not random: make one with `openssl rand -base64 32`",
-        ));
-    }
-    Ok(Secret::new(key))
-}
-
-fn decode(key: &str) -> Option<Vec<u8>> {
-    let is_hex = key.len().is_multiple_of(2)
-        && key.len() >= 64
-        && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex {
-        let digits = key.as_bytes().chunks_exact(2);
-        return digits
-            .map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok())
-            .collect();
-    }
-    [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD]
-        .iter()
-        .find_map(|alphabet| alphabet.decode_to_vec(key).ok())
-}
-
-fn refuse(why: &str) -> ConfigError {
-    ConfigError::invalid("session_key", "DINGTALK_SESSION_KEY", why)
-}
-
 const DERIVED: usize = 33;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const OVERHEAD: usize = 1 + NONCE + TAG;
 /// No cookie is longer.
 const MAX_SEALED: usize = 4096;
-const MAX_KEYS: usize = 8;
-const PLACEHOLDERS: &[&str] = &[
-    "changeme",
-    "change-me",
-    "change_me",
-    "placeholder",
-    "example",
-    "your-",
-    "your_",
-    "xxxxxxxx",
-];
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
+    use base64_simd::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
@@ -353,7 +250,7 @@ mod tests {
         let ring = |keys: &[&SessionKey]| {
             let keys: Vec<_> = keys
                 .iter()
-                .map(|key| key.0[0].expose().to_owned())
+                .map(|key| STANDARD.encode_to_string(key.bytes().next().unwrap().as_slice()))
                 .collect();
             sealer(&SessionKey::parse(&keys.join(",")).unwrap())
         };
@@ -387,35 +284,6 @@ mod tests {
             )
             .is_none()
         );
-    }
-
-    /// D8
-    #[test]
-    fn weak_keys_are_refused_and_never_quoted() {
-        let short = STANDARD.encode_to_string([7; 31]);
-        let equal = STANDARD.encode_to_string([7; 32]);
-        let few = STANDARD.encode_to_string([b'a', b'b'].repeat(16));
-        let placeholder = "changeme".repeat(8);
-        for key in [
-            "",
-            ",",
-            "short",
-            "not base64 at all!!",
-            &short,
-            &equal,
-            &few,
-            &placeholder,
-            &"00".repeat(32),
-        ] {
-            let error = SessionKey::parse(key).unwrap_err().to_string();
-            assert!(
-                error.contains("session_key") && error.contains("DINGTALK_SESSION_KEY"),
-                "{error}"
-            );
-            assert!(key.len() < 8 || !error.contains(key), "{error}");
-        }
-        let hex: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
-        assert!(SessionKey::parse(&hex).is_ok());
     }
 
     /// D9
