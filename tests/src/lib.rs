@@ -7,6 +7,14 @@
     reason = "a test that cannot go on stops"
 )]
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "whatever goes wrong in here is a test that failed"
+)]
+
 mod app;
 mod browser;
 pub mod contract;
