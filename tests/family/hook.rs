@@ -1,13 +1,5 @@
 //! The app's own word at each login: what its `on_login` hook sees, adds, refuses, and how it may fail.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails this way"
-)]
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

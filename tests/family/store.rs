@@ -1,11 +1,5 @@
 //! Faults while deciding, and a store that is down.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails this way"
-)]
-
 mod instances;
 
 use std::sync::Arc;

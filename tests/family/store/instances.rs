@@ -1,11 +1,5 @@
 //! Instances of one app that share a store and a key.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails this way"
-)]
-
 use std::time::Duration;
 
 use dingtalk_core::{DingTalk, SessionKey};
