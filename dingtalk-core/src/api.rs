@@ -76,8 +76,8 @@ pub(crate) struct GrantedToken {
     pub(crate) lifetime: Duration,
 }
 
-/// The person a silent-login code stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The person a silent-login code stands for. `Debug` shows the user id only.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Employee {
     /// The person in the corp of the token.
@@ -90,6 +90,14 @@ pub struct Employee {
     pub is_admin: bool,
     /// 1 main administrator, 2 sub-administrator, 100 boss, 0 others.
     pub sys_level: i64,
+}
+
+impl fmt::Debug for Employee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Employee")
+            .field("user_id", &self.user_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A failed call.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 /// Where a handle reads the time and how it waits.
@@ -105,7 +106,12 @@ impl Time {
 
     /// Runs `work` for at most `limit`; `None` when the limit came first.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
-        match select(pin!(work), pin!(self.clock.sleep(limit))).await {
+        let (mut work, mut sleep) = (pin!(work), pin!(self.clock.sleep(limit)));
+        // The limit runs from here, however long the work takes to pause for the first time.
+        if sleep.as_mut().now_or_never().is_some() {
+            return work.as_mut().now_or_never();
+        }
+        match select(work, sleep).await {
             Either::Left((output, _)) => Some(output),
             Either::Right(((), _)) => None,
         }

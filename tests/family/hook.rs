@@ -105,9 +105,9 @@ both! {
         browser.open("/").await;
         let code = setup.any_code();
         let answer = browser.login(&code).await;
-        assert_eq!(refused(&answer), (401, "login.code_unconfirmed".into()));
+        assert_eq!(refused(&answer), (503, "app.failed".into()));
         assert_eq!(browser.fetch("/").await.status, 401);
-        assert_eq!(refused(&browser.login(&code).await).0, 401, "a repeat does not hang either");
+        assert_eq!(refused(&browser.login(&code).await).0, 503, "a repeat does not hang either");
         assert_eq!(setup.sandbox.call_count_of(route::GETUSERINFO), 1);
         assert_eq!(browser.login(&setup.code("lina02")).await.status, 200);
     }
@@ -119,7 +119,7 @@ both! {
         })
         .await;
         let answer = setup.browser().login(&setup.any_code()).await;
-        assert_eq!(refused(&answer), (401, "login.code_unconfirmed".into()));
+        assert_eq!(refused(&answer), (503, "app.failed".into()));
         assert_eq!(setup.browser().login(&setup.code("lina02")).await.status, 200);
     }
 
@@ -137,7 +137,7 @@ both! {
         assert_eq!(setup.browser().fetch("/public").await.status, 200);
         assert!(!answer.is_finished());
         setup.sandbox.clock().advance(Duration::from_millis(100));
-        assert_eq!(refused(&answer.await.unwrap()), (401, "login.code_unconfirmed".into()));
+        assert_eq!(refused(&answer.await.unwrap()), (503, "app.failed".into()));
     }
 
     async fn claims_that_do_not_fit_are_the_developers_to_mend(framework) {

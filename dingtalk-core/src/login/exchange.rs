@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
@@ -171,20 +173,15 @@ impl Logins {
             limit: self.limit,
             is_unspent: &is_unspent,
         };
-        let work = async {
-            let login = app.flow.identify(LoginCode::Silent(code), &context).await?;
-            self.admit(&app, login, &replaced).await
-        };
-        let left = self.limit.saturating_sub(begun.run(self.time.moment()));
-        let done = self.time.within(left, work).await;
+        let identify = app.flow.identify(LoginCode::Silent(code), &context);
+        let identified = self.time.within(self.left(begun), identify).await;
         let is_unspent = is_unspent.load(Ordering::Relaxed);
-        let minted = done.unwrap_or_else(|| {
-            Err(if is_unspent {
-                Error::unavailable("login", Outage::TimedOut)
-            } else {
-                CODE_UNCONFIRMED
-            })
-        });
+        let minted = match identified {
+            Some(Ok(login)) => self.admit(&app, login, &replaced, begun).await,
+            Some(Err(error)) => Err(error),
+            None if is_unspent => Err(Error::unavailable("login", Outage::TimedOut)),
+            None => Err(CODE_UNCONFIRMED),
+        };
         if minted.is_err() && is_unspent {
             self.give_back(&key, version).await;
             self.forget(hash);
@@ -237,7 +234,13 @@ impl Logins {
     }
 
     /// Asks the app, makes the session and ends the ones it replaces.
-    async fn admit(&self, app: &App, login: Login, replaced: &[User]) -> Result<Minted, Error> {
+    async fn admit(
+        &self,
+        app: &App,
+        login: Login,
+        replaced: &[User],
+        begun: Moment,
+    ) -> Result<Minted, Error> {
         let Login { employee, details } = login;
         if details.as_ref().is_some_and(UserDetails::is_disabled) {
             return Err(Error::Refused(Refusal::Disabled));
@@ -251,13 +254,7 @@ impl Logins {
                     employee: employee.clone(),
                     details: details.clone(),
                 };
-                on_login(login).await.map_err(|denied| match denied {
-                    LoginDenied::Refused => Error::Refused(Refusal::ByApp),
-                    LoginDenied::Failed(source) => Error::App {
-                        during: "on_login hook",
-                        source: source.into(),
-                    },
-                })?
+                self.ask(on_login, login, begun).await?
             }
         };
         let profile = Profile::new(
@@ -272,6 +269,31 @@ impl Logins {
             self.sessions.revoke(old).await?;
         }
         Ok(Minted { user, cookie })
+    }
+
+    /// Runs the app's hook in what is left of the login's time; whatever becomes of it is told as the app's own failure.
+    async fn ask(
+        &self,
+        on_login: &OnLogin,
+        login: NewLogin,
+        begun: Moment,
+    ) -> Result<Claims, Error> {
+        let failed = |source: BoxError| Error::App {
+            during: "on_login hook",
+            source: source.into(),
+        };
+        let hook = AssertUnwindSafe(async { on_login(login).await }).catch_unwind();
+        match self.time.within(self.left(begun), hook).await {
+            Some(Ok(Ok(claims))) => Ok(claims),
+            Some(Ok(Err(LoginDenied::Refused))) => Err(Error::Refused(Refusal::ByApp)),
+            Some(Ok(Err(LoginDenied::Failed(source)))) => Err(failed(source)),
+            Some(Err(_)) => Err(failed("it panicked".into())),
+            None => Err(failed("it did not answer within the login's limit".into())),
+        }
+    }
+
+    fn left(&self, begun: Moment) -> Duration {
+        self.limit.saturating_sub(begun.run(self.time.moment()))
     }
 
     fn forget(&self, hash: &CodeHash) {

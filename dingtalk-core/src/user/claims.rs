@@ -1,9 +1,11 @@
 //! What the app adds to a session.
 
+use std::fmt;
+
 use crate::error::Error;
 
-/// What the app's `on_login` hook adds to a session: short texts under names of the app's own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the app's `on_login` hook adds to a session: short texts under names of the app's own. `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Claims(Vec<(String, String)>);
 
 impl Claims {
@@ -49,6 +51,14 @@ impl Claims {
             claim: largest.map(|(name, _)| name.clone()).unwrap_or_default(),
             limit: MAX_CLAIMS,
         }
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
     }
 }
 
