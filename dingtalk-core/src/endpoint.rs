@@ -28,7 +28,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// One address for both APIs: a sandbox, a proxy, a private deployment. `https`, or any scheme on loopback.
+    /// One address for both APIs: a sandbox, a proxy, a private deployment. `https`, or `http` on loopback.
     pub fn one(address: &str) -> Result<Self, ConfigError> {
         Self::new(address, address)
     }

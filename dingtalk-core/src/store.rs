@@ -62,6 +62,9 @@ pub struct Tail {
 
 /// A [`Store`] in this process's memory: the default, right for one instance.
 ///
+/// A restart forgets it all: also which sessions were logged out or revoked, so a copied cookie of such a session is good again
+/// until its idle or absolute limit. Where that matters, use a store that outlives the process, or give out a new session key.
+///
 /// Bounded: at most [`MemoryStore::MAX_ENTRIES`] living entries, and as many in all logs together. Beyond that, writes fail.
 #[derive(Debug)]
 pub struct MemoryStore {

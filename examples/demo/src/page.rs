@@ -13,7 +13,7 @@ pub(crate) fn home(framework: &str, user: Option<&User>, sandbox: &str) -> Strin
         ),
         None => format!(
             "<h1>Who are you?</h1><p>In DingTalk the client hands this page a one-time code. Here, \
-             <a href=\"{sandbox}\" target=\"_blank\">make one in the sandbox</a> for the app 人事系统 and paste it.</p>\
+             <a href=\"{sandbox}\" target=\"_blank\">make one in the sandbox</a> for the app 人事系统 (HR) and paste it.</p>\
              <form id=\"login\"><label for=\"code\">Code</label><input id=\"code\" autocomplete=\"off\" required>\
              <button>Sign in</button></form>",
         ),
