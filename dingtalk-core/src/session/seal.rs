@@ -112,6 +112,13 @@ impl Sealer {
 
     /// Leaves the plain text in `bytes`, or nothing at all.
     fn open_in_place(&self, key: &Key, bytes: &mut Vec<u8>) -> bool {
+        let opened = self.open_slice(key, bytes);
+        bytes.truncate(opened.unwrap_or(0));
+        opened.is_some()
+    }
+
+    /// Leaves the plain text at the beginning of `bytes` and gives its length, or leaves zeros.
+    fn open_slice(&self, key: &Key, bytes: &mut [u8]) -> Option<usize> {
         let opened = bytes.len().checked_sub(NONCE + 1).and_then(|at| {
             let (body, tail) = bytes.split_at_mut_checked(at)?;
             let nonce = Nonce::try_assume_unique_for_key(tail.get(..NONCE)?).ok()?;
@@ -120,11 +127,10 @@ impl Sealer {
                 .open_in_place(nonce, Aad::from(&self.bound), body);
             Some(text.ok()?.len())
         });
-        match opened {
-            Some(length) => bytes.truncate(length),
-            None => bytes.zeroize(),
+        if opened.is_none() {
+            bytes.zeroize();
         }
-        opened.is_some()
+        opened
     }
 }
 
@@ -305,6 +311,8 @@ mod tests {
             .decode_to_vec(sealer.seal("a secret text").unwrap())
             .unwrap();
         bytes[0] ^= 1;
+        assert_eq!(sealer.open_slice(&sealer.keys[0], &mut bytes), None);
+        assert!(bytes.iter().all(|byte| *byte == 0));
         assert!(!sealer.open_in_place(&sealer.keys[0], &mut bytes));
         assert!(bytes.is_empty());
     }
