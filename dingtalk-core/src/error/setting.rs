@@ -1,7 +1,10 @@
 //! Settings that cannot work, as `build()` reports them.
 
-/// A setting that is missing or cannot work. `Display` names the setting and, where it has one, its environment variable.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+use std::fmt;
+
+/// A setting that is missing or cannot work. `Display` names the setting and, where it has one, its environment variable;
+/// `Debug` says the same, because that is what a `main` that returns it prints.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// It has no default and was not given.
@@ -41,6 +44,12 @@ impl ConfigError {
             variable,
             why: why.into(),
         }
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
