@@ -325,7 +325,14 @@ impl DingTalkBuilder {
             connect: self.connect_limit,
             attempt: self.attempt_limit,
         };
-        let api = Api::new(self.endpoints?, limits, time.clone()).map_err(|error| {
+        let endpoints = self.endpoints?;
+        if endpoints.needs_tls() && !HAS_TLS {
+            // Not an error: another crate may have turned it on in the HTTP client that we share.
+            tracing::warn!(
+                "DingTalk's address is https and this build may have no TLS: turn on the feature `rustls` or `native-tls`"
+            );
+        }
+        let api = Api::new(endpoints, limits, time.clone()).map_err(|error| {
             let why = format!("no HTTP client can be made: {}", error.without_url());
             ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why)
         })?;
@@ -462,6 +469,7 @@ fn check_limits(limits: &[(&'static str, Duration)]) -> Result<(), ConfigError> 
     Ok(())
 }
 
+const HAS_TLS: bool = cfg!(any(feature = "rustls", feature = "native-tls"));
 const LONGEST_LIMIT: Duration = Duration::from_secs(366 * 86_400);
 #[cfg(test)]
 mod tests {

@@ -49,6 +49,12 @@ impl Endpoints {
         join(&self.oapi, segments)
     }
 
+    pub(crate) fn needs_tls(&self) -> bool {
+        [&self.api, &self.oapi]
+            .iter()
+            .any(|url| url.scheme() == "https")
+    }
+
     pub(crate) fn is_loopback(&self) -> bool {
         is_loopback(&self.api) && is_loopback(&self.oapi)
     }

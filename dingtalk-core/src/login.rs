@@ -88,9 +88,11 @@ pub enum Details {
     /// It asks, and fails without them. The default.
     #[default]
     Required,
-    /// It asks, and goes on without them when DingTalk does not answer or the permission is missing.
+    /// It asks, and goes on without them when DingTalk does not answer or the permission is missing: a company-managed account
+    /// that its corp disabled is then not noticed.
     BestEffort,
-    /// It does not ask: user id, union id and name are all there is.
+    /// It does not ask: user id, union id and name are all there is, and a company-managed account that its corp disabled is not
+    /// noticed.
     None,
 }
 

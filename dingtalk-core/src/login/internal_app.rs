@@ -22,6 +22,9 @@ pub struct InternalApp {
 
 impl InternalApp {
     /// The corp, and the app's key (Client ID) and secret (Client Secret) from its credentials page in the developer console.
+    ///
+    /// `corp_id` is believed: [`TokenCall::AccessToken`] does not prove that the app is in that corp. [`TokenCall::CorpToken`] does,
+    /// by `unauthorized.client`.
     #[must_use]
     pub fn new(
         corp_id: impl Into<String>,
