@@ -12,7 +12,8 @@ use futures_util::future::{Either, MapOk};
 use crate::head::{Head, response};
 
 /// Lets only signed-in people through to a part of the app; everybody else gets the refusal that fits them. It may nest and
-/// be used as often as you like, inside one [`DingTalkAuth`](crate::DingTalkAuth).
+/// be used as often as you like, inside one [`DingTalkAuth`](crate::DingTalkAuth). A CORS layer goes around it: a preflight
+/// carries no cookies, so none gets through.
 #[derive(Clone, Debug, Default)]
 pub struct RequireDingTalk(Guard);
 

@@ -131,7 +131,7 @@ mod in_axum {
     use axum::http::{Method, StatusCode, header};
     use axum::middleware::{self, Next};
     use axum::response::{IntoResponse, Json, Response};
-    use axum::routing::get;
+    use axum::routing::{any, get};
     use axum::{Router, serve};
     use dingtalk_axum::{DingTalkAuth, DingTalkUser, MaybeDingTalkUser, RequireDingTalk};
     use dingtalk_core::DingTalk;
@@ -201,7 +201,9 @@ mod in_axum {
     }
 
     fn routes(gate: Gate) -> Router {
-        let inside = Router::new().route("/page", get(hello));
+        let inside = Router::new()
+            .route("/page", get(hello))
+            .route("/any", any(async || "for those who pass"));
         Router::new()
             .route("/", get(hello))
             .route("/orders", get(hello).post(hello))
@@ -378,7 +380,10 @@ mod in_actix {
     }
 
     fn routes(app: &mut ServiceConfig, gate: &Gate) {
-        let inside = || web::resource("/page").route(web::get().to(hello));
+        let inside = |app: &mut ServiceConfig| {
+            app.route("/page", web::get().to(hello))
+                .route("/any", web::to(async || "for those who pass"));
+        };
         app.app_data(web::Data::new(gate.clone()))
             .route("/", web::get().to(hello))
             .service(
@@ -398,12 +403,12 @@ mod in_actix {
             .route("/slow", web::get().to(slow))
             .service(
                 web::scope("/guarded")
-                    .service(inside())
+                    .configure(inside)
                     .wrap(RequireDingTalk::new()),
             )
             .service(
                 web::scope("/admins")
-                    .service(inside())
+                    .configure(inside)
                     .wrap(RequireDingTalk::new().allow(|user| user.is_admin())),
             );
     }

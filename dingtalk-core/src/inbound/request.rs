@@ -157,13 +157,6 @@ fn wants_html(head: &impl RequestHead) -> bool {
         .any(|accept| accept.windows(9).any(|part| part == b"text/html"))
 }
 
-/// Whether a request is a CORS preflight: it carries no cookies, and is the app's to answer.
-pub(crate) fn is_preflight(head: &impl RequestHead) -> bool {
-    head.method() == "OPTIONS"
-        && head.header("origin").is_some()
-        && head.header("access-control-request-method").is_some()
-}
-
 /// Chinese unless English is preferred: most of DingTalk's people read it.
 fn language(accept: &[u8]) -> Language {
     let accept = String::from_utf8_lossy(accept);
