@@ -11,7 +11,7 @@ use actix_web::{Error, HttpMessage};
 use dingtalk_core::{DingTalk, Outcome, Visit};
 use futures_util::future::{Either, LocalBoxFuture};
 
-use crate::head::{Head, finish, response};
+use crate::head::{Finished, Head, finish, response};
 
 /// Signs people in. Put it around the whole app, once: `App::wrap`, the last of them, so that it is outermost. Make it outside
 /// `HttpServer::new` and clone it in, so that all workers share one cache. Guard a part of the app with
@@ -108,8 +108,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut answer = ready!(this.future.poll(cx))?;
-        finish(this.visit, &mut answer);
-        Poll::Ready(Ok(answer.map_into_left_body()))
+        Poll::Ready(match ready!(this.future.poll(cx)) {
+            Ok(mut answer) => {
+                finish(this.visit, answer.headers_mut());
+                Ok(answer.map_into_left_body())
+            }
+            Err(error) => {
+                let visit = this.visit.clone();
+                Err(Finished { error, visit }.into())
+            }
+        })
     }
 }

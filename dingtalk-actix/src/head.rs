@@ -1,11 +1,11 @@
 //! actix-web's request and response, in core's words.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use dingtalk_core::{Reply, RequestHead, Visit};
 
 /// The head of an actix-web request.
@@ -62,18 +62,43 @@ pub(crate) fn response(reply: Reply) -> HttpResponse {
 }
 
 /// Adds what the visit wants on the app's response.
-pub(crate) fn finish<B>(visit: &Visit, response: &mut ServiceResponse<B>) {
-    let caching = response.headers().get_all(header::CACHE_CONTROL);
+pub(crate) fn finish(visit: &Visit, headers: &mut HeaderMap) {
+    let caching = headers.get_all(header::CACHE_CONTROL);
     for change in visit.finish(caching.map(HeaderValue::as_bytes)) {
         let Some(value) = header_value(change.value) else {
             continue;
         };
         let name = HeaderName::from_static(change.name);
         if change.replaces {
-            response.headers_mut().insert(name, value);
+            headers.insert(name, value);
         } else {
-            response.headers_mut().append(name, value);
+            headers.append(name, value);
         }
+    }
+}
+
+/// An error of the app's, which becomes a response outside of us: with what the visit wants on that one too.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) error: Error,
+    pub(crate) visit: Visit,
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl ResponseError for Finished {
+    fn status_code(&self) -> StatusCode {
+        self.error.as_response_error().status_code()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = self.error.error_response();
+        finish(&self.visit, response.headers_mut());
+        response
     }
 }
 

@@ -1,6 +1,7 @@
 //! What caches, scripts of other origins and readers of two languages get to see.
 
-use dingtalk_tests::{Answer, Browser, Request, Setup, both, login};
+use dingtalk_actix::{DingTalkAuth, DingTalkUser};
+use dingtalk_tests::{Answer, Browser, Framework, Request, Setup, both, login};
 
 both! {
     /// D19
@@ -171,4 +172,40 @@ fn seen(answer: &Answer) -> (u16, Option<&str>, Option<&str>) {
 
 async fn assert_still_signed_in(browser: &mut Browser) {
     assert_eq!(browser.fetch("/").await.status, 200);
+}
+
+/// D19
+#[test]
+fn an_error_of_an_actix_middleware_made_for_one_person_is_private_too() {
+    use actix_web::middleware::from_fn;
+    use actix_web::{App, body::BoxBody, dev, error, middleware, test};
+
+    actix_web::rt::System::new().block_on(async {
+        let setup = Setup::start(Framework::Actix).await;
+        let (name, value) = setup.signed_in().await.session().expect("signed in");
+        setup.advance(600);
+        let refuse =
+            async |user: DingTalkUser, _: dev::ServiceRequest, _: middleware::Next<BoxBody>| {
+                let none = error::ErrorNotFound(format!("{} has no orders", user.name()));
+                Err::<dev::ServiceResponse, _>(none)
+            };
+        let app = App::new()
+            .wrap(from_fn(refuse))
+            .wrap(DingTalkAuth::new(setup.dingtalk.clone()));
+        let app = test::init_service(app).await;
+        let request =
+            test::TestRequest::default().insert_header(("cookie", format!("{name}={value}")));
+        let error = test::try_call_service(&app, request.to_request())
+            .await
+            .expect_err("it refuses");
+        let answer = error.error_response();
+        assert_eq!(answer.status(), 404);
+        for (name, value) in [("vary", "Cookie"), ("cache-control", "private")] {
+            assert_eq!(answer.headers().get(name).expect(name), value);
+        }
+        assert!(
+            answer.headers().contains_key("set-cookie"),
+            "the activity is noted"
+        );
+    });
 }
