@@ -380,12 +380,13 @@ impl DingTalk {
     }
 
     fn own_path(&self, path: &str) -> Option<OwnPath> {
-        let path = path
-            .strip_prefix(self.0.origin.prefix())
-            .filter(|rest| rest.starts_with('/'))
-            .unwrap_or(path);
-        let name = path.strip_prefix(&*self.0.base_path)?.strip_prefix('/')?;
-        OwnPath::ALL.into_iter().find(|own| own.name() == name)
+        let own = |path: &str| {
+            let name = path.strip_prefix(&*self.0.base_path)?.strip_prefix('/')?;
+            OwnPath::ALL.into_iter().find(|own| own.name() == name)
+        };
+        // A proxy may have taken the prefix off, and the prefix may begin like the base path.
+        let inside = path.strip_prefix(self.0.origin.prefix());
+        inside.and_then(own).or_else(|| own(path))
     }
 
     fn own_url(&self, own: OwnPath) -> String {

@@ -161,9 +161,6 @@ impl Sessions {
         if self.revocations.is_revoked(user) {
             return Ok(());
         }
-        if self.revocations.is_revoked(user) {
-            return Ok(());
-        }
         let over = user.issued().after(self.limits.absolute);
         self.revocations
             .revoke_session(user.session_id(), over)

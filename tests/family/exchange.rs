@@ -165,6 +165,19 @@ both! {
         }
     }
 
+    async fn a_code_is_called_good_only_where_it_is(framework) {
+        for errcode in [-1, 88, 45009, 90002, 90018] {
+            let (setup, clock) = Setup::watched(framework, World::default(), |builder| builder).await;
+            setup.sandbox.fault(Fault::errcode(errcode).on(route::GETUSERINFO));
+            let (mut browser, code) = (setup.browser(), setup.any_code());
+            let refused = clock.drive(|| 1, || 0, browser.login(&code)).await;
+            assert_eq!(refused.status, 503, "{errcode}: {}", refused.text());
+            setup.sandbox.clear_faults();
+            let again = browser.login(&code).await;
+            assert_eq!(refused.text().contains("stays good"), again.status == 200, "{errcode}: {}", refused.text());
+        }
+    }
+
     /// B4
     async fn junk_codes_cost_no_call(framework) {
         let setup = Setup::start(framework).await;

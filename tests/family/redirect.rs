@@ -11,6 +11,16 @@ use self::targets::TARGETS;
 mod targets;
 
 both! {
+    async fn a_prefix_that_is_the_base_path_too_hides_no_own_path(framework) {
+        let under = |builder: DingTalkBuilder| builder.public_origin("https://hr.example.com/dingtalk");
+        let setup = Setup::with(framework, under).await;
+        for prefix in ["", "/dingtalk"] {
+            let request = Request::new("POST", &format!("{prefix}/dingtalk/login"));
+            let answer = request.fetch().header("x-dingtalk-auth-code", setup.any_code()).send(setup.app.address()).await;
+            assert_eq!(answer.status, 200, "{prefix} {}", answer.text());
+        }
+    }
+
     /// E1 E2
     async fn no_return_to_leads_off_the_origin_after_a_login(framework) {
         let setup = unhurried(framework).await;

@@ -86,7 +86,7 @@ const CODES: &[(&str, Class, &Advice)] = &[
     ("43005", Class::Request, &APP_REQUEST),
     ("43007", Class::Setting, &APP_PERMISSION),
     ("43009", Class::Request, &APP_REQUEST),
-    ("45009", Class::Transient, &DINGTALK_THROTTLED),
+    ("45009", Class::Transient, &DINGTALK_BUSY),
     ("48004", Class::Setting, &APP_NOT_AUTHORISED),
     ("50002", Class::Person, &PERSON_NOT_IN_RANGE),
     ("50003", Class::Setting, &APP_DISABLED),
@@ -166,7 +166,7 @@ const PREFIXES: &[(&str, Class, &Advice)] = &[
     ),
     ("Throttling", Class::Throttled, &DINGTALK_THROTTLED),
     ("Forbidden.", Class::Setting, &APP_PERMISSION),
-    ("900", Class::Transient, &DINGTALK_THROTTLED),
+    ("900", Class::Transient, &DINGTALK_BUSY),
 ];
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ impl PublicOrigin {
             }
             _ => return Err(refuse("the scheme must be https")),
         }
+        if url.path().contains("//") {
+            return Err(refuse("its path has an empty segment"));
+        }
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/"));
         let trusted = trusted
@@ -276,6 +279,8 @@ mod tests {
             "hr.example.com",
             "https://a/?x",
             "https://u@a",
+            "https://a//b",
+            "https://a/b//",
             "ftp://a",
             "data:,x",
             "",
