@@ -7,11 +7,12 @@ use std::task::{Context, Poll, ready};
 
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
 use actix_web::{Error, HttpMessage};
 use dingtalk_core::{DingTalk, Outcome, Visit};
 use futures_util::future::{Either, LocalBoxFuture};
 
-use crate::head::{Finished, Head, finish, response};
+use crate::head::{Head, finish, response};
 
 /// Signs people in. Put it around the whole app, once: `App::wrap`, the last of them, so that it is outermost. Make it outside
 /// `HttpServer::new` and clone it in, so that all workers share one cache. Guard a part of the app with
@@ -39,10 +40,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(DingTalkAuthService {
-            dingtalk: self.0.clone(),
-            inner: Rc::new(inner),
-        }))
+        let (dingtalk, inner) = (self.0.clone(), Rc::new(inner));
+        ready(Ok(DingTalkAuthService { dingtalk, inner }))
     }
 }
 
@@ -114,8 +113,10 @@ where
                 Ok(answer.map_into_left_body())
             }
             Err(error) => {
-                let visit = this.visit.clone();
-                Err(Finished { error, visit }.into())
+                // Outside of us it becomes a response, which needs the same headers.
+                let mut answer = error.error_response();
+                finish(this.visit, answer.headers_mut());
+                Err(InternalError::from_response(error, answer).into())
             }
         })
     }

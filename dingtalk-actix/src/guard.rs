@@ -24,10 +24,10 @@ impl RequireDingTalk {
         Self::default()
     }
 
-    /// Lets only those through that `allow` takes; the others get a 403.
+    /// Lets only those through that `allow` takes; the others get a 403. Several rules must all hold.
     #[must_use]
     pub fn allow(self, allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
-        Self(Guard::allow(allow))
+        Self(self.0.allow(allow))
     }
 }
 
@@ -42,10 +42,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(RequireDingTalkService {
-            guard: self.0.clone(),
-            inner,
-        }))
+        let guard = self.0.clone();
+        ready(Ok(RequireDingTalkService { guard, inner }))
     }
 }
 

@@ -1,11 +1,10 @@
 //! actix-web's request and response, in core's words.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use dingtalk_core::{Reply, RequestHead, Visit};
 
 /// The head of an actix-web request.
@@ -74,31 +73,6 @@ pub(crate) fn finish(visit: &Visit, headers: &mut HeaderMap) {
         } else {
             headers.append(name, value);
         }
-    }
-}
-
-/// An error of the app's, which becomes a response outside of us: with what the visit wants on that one too.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    pub(crate) error: Error,
-    pub(crate) visit: Visit,
-}
-
-impl fmt::Display for Finished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl ResponseError for Finished {
-    fn status_code(&self) -> StatusCode {
-        self.error.as_response_error().status_code()
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let mut response = self.error.error_response();
-        finish(&self.visit, response.headers_mut());
-        response
     }
 }
 

@@ -27,10 +27,10 @@ impl RequireDingTalk {
         Self::default()
     }
 
-    /// Lets only those through that `allow` takes; the others get a 403.
+    /// Lets only those through that `allow` takes; the others get a 403. Several rules must all hold.
     #[must_use]
     pub fn allow(self, allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
-        Self(Guard::allow(allow))
+        Self(self.0.allow(allow))
     }
 }
 

@@ -92,6 +92,27 @@ pub struct Employee {
     pub sys_level: i64,
 }
 
+impl Employee {
+    /// A person of the corp with nothing else known, for a [`LoginFlow`](crate::LoginFlow) of yours; set the other fields as you know
+    /// them.
+    #[must_use]
+    pub fn new(user_id: impl Into<String>) -> Self {
+        Self {
+            user_id: user_id.into(),
+            union_id: None,
+            name: None,
+            is_admin: false,
+            sys_level: 0,
+        }
+    }
+
+    /// Whether the ids can be DingTalk's, and fit a session.
+    pub(crate) fn is_usable(&self) -> bool {
+        let fits = |id: &str| !id.is_empty() && id.len() <= MAX_ID;
+        fits(&self.user_id) && self.union_id.as_deref().is_none_or(fits)
+    }
+}
+
 impl fmt::Debug for Employee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Employee")
@@ -216,18 +237,19 @@ impl Api {
         let EmployeeAnswer {
             result: Object(result),
         } = answer.read()?;
-        if result.userid.is_empty() || result.userid.len() > MAX_ID {
-            return Err(answer.unexpected("no usable userid in it").into());
-        }
-        Ok(Employee {
-            user_id: result.userid,
-            union_id: result
-                .unionid
-                .filter(|id| !id.is_empty() && id.len() <= MAX_ID),
+        let employee = Employee {
+            union_id: result.unionid.filter(|id| !id.is_empty()),
             name: result.name.filter(|name| !name.is_empty()),
             is_admin: field::flag(result.sys.as_ref()) == Some(true),
             sys_level: field::whole(result.sys_level.as_ref()).unwrap_or(0),
-        })
+            ..Employee::new(result.userid)
+        };
+        if !employee.is_usable() {
+            return Err(answer
+                .unexpected("no usable userid or unionid in it")
+                .into());
+        }
+        Ok(employee)
     }
 
     /// Fetches what DingTalk knows about a person.
@@ -391,4 +413,4 @@ struct UserAnswer {
 }
 
 /// DingTalk's ids have at most 64 characters; this leaves room and still fits a cookie.
-pub(crate) const MAX_ID: usize = 128;
+const MAX_ID: usize = 128;

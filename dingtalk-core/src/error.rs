@@ -162,6 +162,15 @@ pub enum Refusal {
 }
 
 impl Error {
+    /// A failure of the app's own code, such as a [`LoginFlow`](crate::LoginFlow) of yours: answered with 503. `during` names the
+    /// function for the log.
+    pub fn app(during: &'static str, source: impl Into<crate::store::BoxError>) -> Self {
+        Self::App {
+            during,
+            source: source.into().into(),
+        }
+    }
+
     /// Whether the same thing may work later without anybody doing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cookie;
 pub(crate) mod key;
+mod opened;
 pub(crate) mod revocation;
 pub(crate) mod seal;
 
@@ -15,8 +16,9 @@ use crate::random;
 use crate::user::{Profile, User};
 use cookie::Jar;
 use key::SessionKey;
+use opened::{Genuine, OpenedBefore};
 use revocation::Revocations;
-use seal::{Opened, Purpose, Sealer};
+use seal::{Purpose, Sealer};
 
 use crate::error::setting::ConfigError;
 
@@ -53,6 +55,7 @@ pub(crate) struct Sessions {
     pub(crate) revocations: Revocations,
     time: Time,
     sealer: Sealer,
+    opened: OpenedBefore,
     pre_login: Sealer,
     limits: SessionLimits,
     room: usize,
@@ -81,6 +84,7 @@ impl Sessions {
         Ok(Self {
             sealer: Sealer::new(keys, Purpose::Session, jar.session(), handle)?,
             pre_login: Sealer::new(keys, Purpose::PreLogin, jar.pre_login(), handle)?,
+            opened: OpenedBefore::default(),
             room: seal::room_in(jar.room()),
             jar,
             revocations,
@@ -94,9 +98,16 @@ impl Sessions {
         let mut carried = [const { None }; 4];
         let mut now = None;
         for (value, place) in cookie::values(cookies, self.jar.session()).zip(&mut carried) {
-            *place = self.sealer.open(value).and_then(|opened| {
+            let genuine = self.opened.open(value, || {
+                let opened = self.sealer.open(value)?;
+                Some(Genuine {
+                    user: User::read(opened.text)?,
+                    is_current: opened.is_current,
+                })
+            });
+            *place = genuine.and_then(|genuine| {
                 let now = *now.get_or_insert_with(|| self.time.now());
-                self.within_limits(opened, now)
+                self.within_limits(genuine, now)
             });
         }
         carried
@@ -199,8 +210,8 @@ impl Sessions {
         )
     }
 
-    fn within_limits(&self, opened: Opened, now: Timestamp) -> Option<Carried> {
-        let user = User::read(opened.text)?;
+    fn within_limits(&self, genuine: Genuine, now: Timestamp) -> Option<Carried> {
+        let Genuine { user, is_current } = genuine;
         let (issued, renewed) = (user.issued(), user.renewed());
         let is_from_the_future = issued.max(renewed) > now.after(SKEW);
         let is_over =
@@ -209,7 +220,7 @@ impl Sessions {
             return None;
         }
         Some(Carried {
-            is_due: !opened.is_current || now.since(renewed) >= self.limits.note_after(),
+            is_due: !is_current || now.since(renewed) >= self.limits.note_after(),
             user,
         })
     }

@@ -179,7 +179,11 @@ impl TokenSlot {
             }
         }
         if let Some(result) = state.running(now, self.0.limit) {
-            return Look::Wait(result);
+            // Waiting needs a runtime as much as fetching does.
+            return match Handle::try_current() {
+                Ok(_) => Look::Wait(result),
+                Err(_) => Look::Failed(Error::unavailable("token", Outage::NoConnection)),
+            };
         }
         if is_paused && let Some(failure) = &state.failure {
             return Look::Failed(failure.error.clone());

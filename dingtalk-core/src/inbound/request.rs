@@ -39,7 +39,6 @@ pub trait RequestHead {
 }
 
 /// The parts of a head that outlive the request: what our own paths read.
-#[derive(Debug)]
 pub(crate) struct Head {
     method: String,
     path: String,
@@ -236,10 +235,7 @@ impl Corps {
         match corp_of(request) {
             Ok(None) => Asked::Nothing,
             Ok(Some(corp_id)) => self.named(&corp_id),
-            Err(error) => Asked::Fault(Error::App {
-                during: "function that names a request's corp",
-                source: error.into(),
-            }),
+            Err(error) => Asked::Fault(Error::app("function that names a request's corp", error)),
         }
     }
 

@@ -126,10 +126,13 @@ pub struct Guard(Option<Arc<Allow>>);
 type Allow = dyn Fn(&User) -> bool + Send + Sync;
 
 impl Guard {
-    /// Lets only those through that `allow` takes; without it, everybody who is signed in.
+    /// Lets only those through that `allow` takes too; without any rule, everybody who is signed in.
     #[must_use]
-    pub fn allow(allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(allow)))
+    pub fn allow(self, allow: impl Fn(&User) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(match self.0 {
+            None => Arc::new(allow),
+            Some(before) => Arc::new(move |user| before(user) && allow(user)),
+        }))
     }
 
     /// Lets a request through or gives its refusal. A CORS preflight is refused like any other: whoever likes can make one up,

@@ -242,6 +242,12 @@ impl Logins {
         begun: Moment,
     ) -> Result<Minted, Error> {
         let Login { employee, details } = login;
+        if !employee.is_usable() {
+            return Err(Error::app(
+                "login flow",
+                "it gave a user id or union id that cannot be DingTalk's",
+            ));
+        }
         if details.as_ref().is_some_and(UserDetails::is_disabled) {
             return Err(Error::Refused(Refusal::Disabled));
         }
@@ -278,10 +284,7 @@ impl Logins {
         login: NewLogin,
         begun: Moment,
     ) -> Result<Claims, Error> {
-        let failed = |source: BoxError| Error::App {
-            during: "on_login hook",
-            source: source.into(),
-        };
+        let failed = |source: BoxError| Error::app("on_login hook", source);
         let hook = AssertUnwindSafe(async { on_login(login).await }).catch_unwind();
         match self.time.within(self.left(begun), hook).await {
             Some(Ok(Ok(claims))) => Ok(claims),

@@ -1,0 +1,91 @@
+//! Cookies that were opened before: a browser sends the same one with every request.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{PoisonError, RwLock};
+
+use crate::user::User;
+
+/// What opening a cookie gave, as long as there is room. It says that a cookie is genuine, and nothing about its limits or
+/// whether it was revoked: those are looked at with every request.
+#[derive(Default)]
+pub(crate) struct OpenedBefore(RwLock<HashMap<Box<[u8]>, Genuine>>);
+
+/// A session from a cookie that we sealed.
+#[derive(Clone)]
+pub(crate) struct Genuine {
+    pub(crate) user: User,
+    /// The first key sealed it; otherwise it is due to be sealed anew.
+    pub(crate) is_current: bool,
+}
+
+impl OpenedBefore {
+    /// The session in a cookie's value, opened if it was not before. What does not open is not remembered.
+    pub(crate) fn open(
+        &self,
+        value: &[u8],
+        open: impl FnOnce() -> Option<Genuine>,
+    ) -> Option<Genuine> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(genuine) = known.get(value) {
+            return Some(genuine.clone());
+        }
+        drop(known);
+        let genuine = open()?;
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Those in use come back by themselves.
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(value.into(), genuine.clone());
+        Some(genuine)
+    }
+}
+
+impl fmt::Debug for OpenedBefore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenedBefore").finish_non_exhaustive()
+    }
+}
+
+/// At most about 8 KB each.
+const MAX_KNOWN: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::user::Profile;
+
+    fn genuine() -> Genuine {
+        let profile = Profile {
+            app_key: "key".into(),
+            corp_id: "corp".into(),
+            user_id: "user".into(),
+            ..Profile::default()
+        };
+        let text = User::write(profile, "sid", Timestamp(1), 2000).unwrap();
+        Genuine {
+            user: User::read(text).unwrap(),
+            is_current: true,
+        }
+    }
+
+    #[test]
+    fn a_cookie_is_opened_once_and_a_bad_one_every_time() {
+        let opened = OpenedBefore::default();
+        assert!(opened.open(b"bad", || None).is_none());
+        assert!(opened.open(b"bad", || Some(genuine())).is_some());
+        assert!(opened.open(b"bad", || panic!("opened before")).is_some());
+        assert!(opened.open(b"bad ", || None).is_none());
+    }
+
+    #[test]
+    fn it_holds_so_many_and_no_more() {
+        let opened = OpenedBefore::default();
+        for at in 0..3 * MAX_KNOWN {
+            opened.open(at.to_string().as_bytes(), || Some(genuine()));
+            assert!(opened.0.read().unwrap().len() <= MAX_KNOWN);
+        }
+    }
+}
