@@ -219,6 +219,12 @@ mod in_axum {
             .route("/slow", get(slow).with_state(gate))
             .nest("/guarded", inside.clone().layer(RequireDingTalk::new()))
             .nest(
+                "/nobody",
+                inside
+                    .clone()
+                    .layer(RequireDingTalk::new().allow(|_| false).allow(|_| true)),
+            )
+            .nest(
                 "/admins",
                 inside.layer(RequireDingTalk::new().allow(|user| user.is_admin())),
             )
@@ -405,6 +411,11 @@ mod in_actix {
                 web::scope("/guarded")
                     .configure(inside)
                     .wrap(RequireDingTalk::new()),
+            )
+            .service(
+                web::scope("/nobody")
+                    .configure(inside)
+                    .wrap(RequireDingTalk::new().allow(|_| false).allow(|_| true)),
             )
             .service(
                 web::scope("/admins")
