@@ -30,6 +30,13 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// The same fault, of another environment variable.
+    pub(crate) fn of_variable(mut self, name: &'static str) -> Self {
+        let (Self::Missing { variable, .. } | Self::Invalid { variable, .. }) = &mut self;
+        *variable = name;
+        self
+    }
+
     pub(crate) fn missing(setting: &'static str, variable: &'static str) -> Self {
         Self::Missing { setting, variable }
     }

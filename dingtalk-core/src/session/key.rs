@@ -34,12 +34,10 @@ impl SessionKey {
         Ok(Self(keys))
     }
 
-    /// Reads the keys from an environment variable.
-    pub fn from_env(variable: &str) -> Result<Self, ConfigError> {
-        match std::env::var(variable) {
-            Ok(keys) => Self::parse(&keys),
-            Err(_) => Err(ConfigError::missing("session_key", "DINGTALK_SESSION_KEY")),
-        }
+    /// Reads the keys from an environment variable of any name.
+    pub fn from_env(variable: &'static str) -> Result<Self, ConfigError> {
+        let keys = std::env::var(variable).unwrap_or_default();
+        Self::parse(&keys).map_err(|error| error.of_variable(variable))
     }
 
     /// A new random key, for tests and demonstrations: nobody stays signed in over a restart, and instances do not share it.
@@ -148,5 +146,14 @@ mod tests {
         }
         let hex: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
         assert!(SessionKey::parse(&hex).is_ok());
+    }
+
+    #[test]
+    fn a_variable_of_another_name_is_named() {
+        let error = SessionKey::from_env("NO_SUCH_KEY").unwrap_err().to_string();
+        assert!(
+            error.contains("NO_SUCH_KEY") && error.contains("session_key"),
+            "{error}"
+        );
     }
 }
