@@ -1,6 +1,7 @@
 //! Revoked sessions: written to the store, held in memory, and followed when several instances share the store.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -16,10 +17,9 @@ use crate::store::Store;
 use crate::user::User;
 
 /// What is revoked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Revocations(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     time: Time,
     store: Arc<dyn Store>,
@@ -33,7 +33,7 @@ struct Inner {
     is_down: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Known {
     /// Session ids, and when each would have ended by itself.
     sessions: HashMap<String, Timestamp>,
@@ -43,13 +43,13 @@ struct Known {
     entries: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Corp {
     everyone: Timestamp,
     people: HashMap<String, Timestamp>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Follow {
     position: u64,
     looked: Option<Moment>,
@@ -182,6 +182,16 @@ impl Revocations {
         Some(Box::pin(async move {
             let _ = time.within(WAIT_LIMIT, done.wait_for(|done| *done)).await;
         }))
+    }
+}
+
+/// Without who and what is revoked.
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations")
+            .field("store", &self.0.store)
+            .field("entries", &self.0.read().entries)
+            .finish_non_exhaustive()
     }
 }
 
