@@ -1,5 +1,8 @@
 //! Settings: what is given, what is the default, and what cannot work.
 
+mod check;
+mod environment;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -34,6 +37,10 @@ pub(crate) struct Inner {
     pub(crate) corps: Corps,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) logins: Arc<Logins>,
+    /// Origins of other sites that may frame our pages.
+    pub(crate) framed_by: Vec<String>,
+    pub(crate) jsapi_script: String,
+    pub(crate) verify_on_open: bool,
     /// This process, in the marks it gives to browsers.
     pub(crate) instance: String,
     pub(crate) was_own_path_reached: AtomicBool,
@@ -50,7 +57,10 @@ pub struct DingTalkBuilder {
     name: String,
     base_path: String,
     trusted_origins: Vec<String>,
+    framed_by: Vec<String>,
     allow_plain_http: bool,
+    jsapi_script: String,
+    verify_on_open: bool,
     store: Option<Arc<dyn Store>>,
     clock: Arc<dyn Clock>,
     details: Details,
@@ -74,7 +84,10 @@ impl DingTalkBuilder {
             name: String::new(),
             base_path: "/dingtalk".to_owned(),
             trusted_origins: Vec::new(),
+            framed_by: Vec::new(),
             allow_plain_http: false,
+            jsapi_script: JSAPI_SCRIPT.to_owned(),
+            verify_on_open: false,
             store: None,
             clock: Arc::new(SystemClock::new()),
             details: Details::default(),
@@ -86,49 +99,6 @@ impl DingTalkBuilder {
             attempt_limit: Duration::from_secs(5),
             login_limit: Duration::from_secs(10),
             calls_per_second: 20,
-        }
-    }
-
-    /// Reads the settings of one internal app from the environment: `DINGTALK_PUBLIC_ORIGIN`, `DINGTALK_CORP_ID`,
-    /// `DINGTALK_APP_KEY`, `DINGTALK_APP_SECRET`, `DINGTALK_SESSION_KEY`, and where DingTalk is: `DINGTALK_REGION` (`china`,
-    /// the default, or `international`) or `DINGTALK_ENDPOINT` (a URL).
-    pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
-    }
-
-    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
-        let given = |variable| read(variable).filter(|value| !value.is_empty());
-        let required = |setting, variable| {
-            given(variable).ok_or_else(|| ConfigError::missing(setting, variable))
-        };
-        let app = InternalApp::new(
-            required("corp_id", "DINGTALK_CORP_ID")?,
-            required("app_key", "DINGTALK_APP_KEY")?,
-            required("app_secret", "DINGTALK_APP_SECRET")?,
-        );
-        let builder = Self::new()
-            .public_origin(required("public_origin", "DINGTALK_PUBLIC_ORIGIN")?)
-            .session_key(SessionKey::parse(&required(
-                "session_key",
-                "DINGTALK_SESSION_KEY",
-            )?)?)
-            .internal_app(app);
-        match (given("DINGTALK_ENDPOINT"), given("DINGTALK_REGION")) {
-            (Some(_), Some(_)) => {
-                let why = "DINGTALK_REGION is set too: set one of the two";
-                Err(ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why))
-            }
-            (Some(endpoint), None) => Ok(builder.endpoint(&endpoint)),
-            (None, None) => Ok(builder),
-            (None, Some(region)) => match region.as_str() {
-                "china" => Ok(builder.region(Region::China)),
-                "international" => Ok(builder.region(Region::International)),
-                _ => Err(ConfigError::invalid(
-                    "region",
-                    "DINGTALK_REGION",
-                    "it is neither `china` nor `international`",
-                )),
-            },
         }
     }
 
@@ -186,6 +156,32 @@ impl DingTalkBuilder {
     /// be of the same site, or browsers keep the cookies back. Default: none.
     pub fn trusted_origin(mut self, origin: impl Into<String>) -> Self {
         self.trusted_origins.push(origin.into());
+        self
+    }
+
+    /// Other sites that may show the app in a frame, by origin, such as `https://portal.example.com`. They go into the
+    /// `frame-ancestors` of our own pages (yours are yours to allow), and our cookies become `SameSite=None; Secure; Partitioned`:
+    /// each site that frames the app has a sign-in of its own. Default: none; a page load in a foreign frame gets a page that
+    /// names this setting.
+    pub fn framed_by(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.framed_by = origins.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The address of DingTalk's JSAPI script, which the silent-login page loads: `https`, or `http` on loopback, as a sandbox has
+    /// one. Default: DingTalk's own, version 3.1.0.
+    ///
+    /// Source: <https://open.dingtalk.com/document/development/jsapi-request-auth-code>.
+    pub fn jsapi_script(mut self, address: impl Into<String>) -> Self {
+        self.jsapi_script = address.into();
+        self
+    }
+
+    /// Whether a page load from the workbench (one whose `corpid` DingTalk filled in) signs in again, at most once in ten
+    /// minutes: so that somebody who switches accounts in DingTalk does not meet the session of the account before. Costs a login
+    /// each time. Default: no.
+    pub fn verify_on_open(mut self, verify: bool) -> Self {
+        self.verify_on_open = verify;
         self
     }
 
@@ -291,7 +287,7 @@ impl DingTalkBuilder {
         if self.internal_apps.is_empty() {
             return Err(ConfigError::missing("internal_app", "DINGTALK_APP_KEY"));
         }
-        check_limits(&[
+        check::limits(&[
             ("connect_limit", self.connect_limit),
             ("attempt_limit", self.attempt_limit),
             ("login_limit", self.login_limit),
@@ -304,7 +300,7 @@ impl DingTalkBuilder {
             ));
         }
         let SessionLimits { idle, absolute } = self.silent_session;
-        check_limits(&[("silent_session", idle), ("silent_session", absolute)])?;
+        check::limits(&[("silent_session", idle), ("silent_session", absolute)])?;
         if idle > absolute {
             return Err(ConfigError::invalid(
                 "silent_session",
@@ -319,7 +315,7 @@ impl DingTalkBuilder {
                 "it must be between 1 and 10000",
             ));
         }
-        let base_path = base_path(&self.base_path, &self.name)?;
+        let base_path = check::base_path(&self.base_path, &self.name)?;
         let time = Time::new(Arc::clone(&self.clock));
         let limits = CallLimits {
             connect: self.connect_limit,
@@ -352,10 +348,14 @@ impl DingTalkBuilder {
                 ));
             }
         }
+        let is_secure = origin.is_https() || !self.allow_plain_http;
+        let framed_by = check::framed_by(&self.framed_by, is_secure)?;
+        let jsapi_script = check::jsapi_script(&self.jsapi_script)?;
         let jar = Jar::new(
             origin.as_str(),
             &self.name,
-            origin.is_https() || !self.allow_plain_http,
+            is_secure,
+            !framed_by.is_empty(),
         );
         let is_shared = self.store.is_some();
         let store = self
@@ -403,6 +403,9 @@ impl DingTalkBuilder {
             },
             sessions,
             logins,
+            framed_by,
+            jsapi_script,
+            verify_on_open: self.verify_on_open,
             instance: format!("{:016x}", u64::from_be_bytes(instance)),
             was_own_path_reached: AtomicBool::new(false),
             was_visitor_refused: AtomicBool::new(false),
@@ -419,58 +422,10 @@ impl fmt::Debug for DingTalkBuilder {
     }
 }
 
-fn base_path(base: &str, name: &str) -> Result<String, ConfigError> {
-    let is_name = |name: &str| {
-        name.len() <= 32
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    if !is_name(name) {
-        return Err(ConfigError::invalid(
-            "name",
-            "",
-            "only lower-case letters, digits and `-`, at most 32",
-        ));
-    }
-    let segments: Vec<&str> = base.split('/').skip(1).collect();
-    let is_segment = |segment: &&str| {
-        !segment.is_empty()
-            && *segment != "."
-            && *segment != ".."
-            && segment
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
-    };
-    if !base.starts_with('/') || base.len() > 128 || !segments.iter().all(is_segment) {
-        return Err(ConfigError::invalid(
-            "base_path",
-            "",
-            "it must be a path such as /dingtalk, without a slash at its end",
-        ));
-    }
-    Ok(if name.is_empty() {
-        base.to_owned()
-    } else {
-        format!("{base}/{name}")
-    })
-}
-
-fn check_limits(limits: &[(&'static str, Duration)]) -> Result<(), ConfigError> {
-    for (setting, limit) in limits {
-        if limit.is_zero() || *limit > LONGEST_LIMIT {
-            return Err(ConfigError::invalid(
-                setting,
-                "",
-                "it must be more than nothing and at most a year",
-            ));
-        }
-    }
-    Ok(())
-}
-
 const HAS_TLS: bool = cfg!(any(feature = "rustls", feature = "native-tls"));
-const LONGEST_LIMIT: Duration = Duration::from_secs(366 * 86_400);
+/// Source: <https://open.dingtalk.com/document/development/jsapi-request-auth-code>.
+const JSAPI_SCRIPT: &str = "https://g.alicdn.com/dingding/dingtalk-jsapi/3.1.0/dingtalk.open.js";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -534,6 +489,25 @@ mod tests {
             ),
             (builder().calls_per_second(0), "calls_per_second"),
             (
+                builder().framed_by(["https://portal.example.com/x"]),
+                "framed_by",
+            ),
+            (
+                builder()
+                    .public_origin("http://hr.internal")
+                    .allow_plain_http()
+                    .framed_by(["https://portal.example.com"]),
+                "framed_by",
+            ),
+            (
+                builder().jsapi_script("http://cdn.example.com/dd.js"),
+                "jsapi_script",
+            ),
+            (
+                builder().jsapi_script("javascript:alert(1)"),
+                "jsapi_script",
+            ),
+            (
                 builder().silent_session(SessionLimits::new(
                     Duration::from_secs(9),
                     Duration::from_secs(8),
@@ -544,58 +518,6 @@ mod tests {
             let error = refused(broken);
             assert!(error.contains(setting), "{error} does not name {setting}");
             assert!(!error.contains("secret\""), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_environment_is_read_and_its_faults_are_named() {
-        let key = SessionKeyText::new();
-        let full = [
-            ("DINGTALK_PUBLIC_ORIGIN", "https://hr.example.com"),
-            ("DINGTALK_CORP_ID", "ding0a1b"),
-            ("DINGTALK_APP_KEY", "dingkey"),
-            ("DINGTALK_APP_SECRET", "secret"),
-            ("DINGTALK_SESSION_KEY", &key.0),
-        ];
-        let read = |changes: &[(&'static str, &'static str)]| {
-            let mut all: HashMap<&str, &str> = full.into_iter().collect();
-            all.extend(changes.iter().copied());
-            DingTalkBuilder::from_variables(|name| all.get(name).map(|value| (*value).to_owned()))
-                .and_then(DingTalkBuilder::build)
-                .map(|_| ())
-                .map_err(|error| error.to_string())
-        };
-        assert_eq!(read(&[]), Ok(()));
-        assert_eq!(read(&[("DINGTALK_REGION", "international")]), Ok(()));
-        assert_eq!(
-            read(&[("DINGTALK_ENDPOINT", "http://127.0.0.1:7070")]),
-            Ok(())
-        );
-        for (variable, _) in full {
-            assert!(read(&[(variable, "")]).unwrap_err().contains(variable));
-        }
-        assert!(
-            read(&[("DINGTALK_REGION", "moon")])
-                .unwrap_err()
-                .contains("DINGTALK_REGION")
-        );
-        let both = [
-            ("DINGTALK_REGION", "china"),
-            ("DINGTALK_ENDPOINT", "http://127.0.0.1:7070"),
-        ];
-        assert!(read(&both).unwrap_err().contains("one of the two"));
-        assert!(
-            read(&[("DINGTALK_ENDPOINT", "oapi.dingtalk.com")])
-                .unwrap_err()
-                .contains("DINGTALK_ENDPOINT")
-        );
-    }
-
-    struct SessionKeyText(String);
-
-    impl SessionKeyText {
-        fn new() -> Self {
-            Self((0..32).map(|byte| format!("{byte:02x}")).collect())
         }
     }
 }

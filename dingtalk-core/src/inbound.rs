@@ -1,25 +1,22 @@
 //! What happens to a request: the one decision that both frameworks' adapters carry out.
 
 pub(crate) mod origin;
+mod own_path;
+mod refusal;
 pub(crate) mod reply;
 pub(crate) mod request;
+mod sign_in;
 pub(crate) mod visit;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::{Map, json};
 
 use crate::DingTalk;
 use crate::error::catalogue;
-use crate::error::{Error, Refusal};
-use crate::login::SilentCode;
-use crate::login::app::App;
-use crate::login::exchange::Attempt;
-use crate::pages;
 use crate::session::CarriedAll;
-use crate::session::cookie;
+use own_path::OwnPath;
 use reply::{Failure, Reply};
 use request::{Asked, Head, RequestHead, Trust, Visitor};
 use visit::{Absence, Visit};
@@ -79,38 +76,6 @@ impl std::fmt::Debug for Pending {
     }
 }
 
-/// The paths that are ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OwnPath {
-    Login,
-    Logout,
-    Me,
-}
-
-impl OwnPath {
-    const ALL: [Self; 3] = [Self::Login, Self::Logout, Self::Me];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::Logout => "logout",
-            Self::Me => "me",
-        }
-    }
-
-    /// For the Allow header.
-    const fn methods(self) -> &'static str {
-        match self {
-            Self::Login | Self::Logout => "POST, OPTIONS",
-            Self::Me => "GET, HEAD, OPTIONS",
-        }
-    }
-
-    fn allows(self, method: &str) -> bool {
-        self.methods().split(", ").any(|allowed| allowed == method)
-    }
-}
-
 impl DingTalk {
     /// Decides about a request. Never fails: errors are replies already.
     ///
@@ -128,6 +93,12 @@ impl DingTalk {
         }
         let asked = self.0.corps.asked(head);
         let carried = self.0.sessions.read(head.headers("cookie"));
+        if self.0.verify_on_open
+            && own.is_none()
+            && let Some(page) = self.verify(head, &carried, &asked)
+        {
+            return Outcome::Respond(page);
+        }
         let Some(own) = own else {
             let Some(wait) = self.0.sessions.revocations.keep_up() else {
                 return Outcome::Continue(self.visit(carried, asked));
@@ -146,7 +117,10 @@ impl DingTalk {
                 wait.await;
             }
             let reply = match own {
-                OwnPath::Login => this.login(&head, carried, asked).await,
+                OwnPath::Login if head.method() == "POST" => {
+                    this.login(&head, carried, asked).await
+                }
+                OwnPath::Login => this.open_login(&head, carried, asked),
                 OwnPath::Logout => this.logout(&head, carried).await,
                 OwnPath::Me => this.me(&head, carried, asked),
             };
@@ -199,94 +173,28 @@ impl DingTalk {
         }
     }
 
-    async fn login(&self, head: &Head, carried: CarriedAll, asked: Asked) -> Reply {
-        let attempt = match self.attempt(head, carried, asked) {
-            Ok(attempt) => attempt,
-            Err(failure) => return self.refuse(head, &failure),
+    /// The silent-login page for a page load that DingTalk's workbench opened, where the session there is some minutes old: the
+    /// client may be another person's by now.
+    fn verify(
+        &self,
+        head: &impl RequestHead,
+        carried: &CarriedAll,
+        asked: &Asked,
+    ) -> Option<Reply> {
+        let Asked::App(app) = asked else {
+            return None;
         };
-        let corp_id = Arc::clone(&attempt.app.corp_id);
-        let app = Arc::clone(&attempt.app);
-        match self.0.logins.run(attempt).await {
-            Ok(minted) => {
-                tracing::info!(corp_id = ?corp_id, user_id = ?minted.user.user_id(), "signed in");
-                let jar = &self.0.sessions.jar;
-                Reply::json(
-                    200,
-                    &json!({
-                        "user": minted.user.to_json(),
-                        "return_to": self.0.origin.return_to(head.query(), self.base_path()),
-                    }),
-                )
-                .with("set-cookie", minted.cookie)
-                .with(
-                    "set-cookie",
-                    jar.set(jar.corp(), &corp_id, Some(CORP_HINT_LIFE)),
-                )
-                .with("set-cookie", jar.remove(jar.pre_login()))
-            }
-            Err(error) => self.refuse(head, &Failure::from(error).for_app(app)),
+        let visitor = Visitor::of(head);
+        if !visitor.is_page_load() || !visitor.is_in_client {
+            return None;
         }
-    }
-
-    /// Reads what a login needs; nothing here calls anybody.
-    fn attempt(&self, head: &Head, carried: CarriedAll, asked: Asked) -> Result<Attempt, Failure> {
-        let mut codes = head.headers(CODE_HEADER);
-        let code = codes.next().ok_or(Failure::of(&catalogue::CODE_MISSING))?;
-        if codes.next().is_some() {
-            return Err(Failure::of(&catalogue::CODE_MISSING));
-        }
-        let code = SilentCode::parse(code).ok_or(Failure::of(&catalogue::CODE_MALFORMED))?;
-        let app = match asked {
-            Asked::App(app) => app,
-            Asked::Unknown => return Err(Error::Refused(Refusal::UnknownCorp).into()),
-            Asked::Fault(error) => return Err(error.into()),
-            Asked::Nothing => self
-                .likely_app(head)
-                .ok_or(Failure::of(&catalogue::CORP_UNCLEAR))?,
-        };
-        let browser = self.0.sessions.read_pre_login(head.headers("cookie"));
-        Ok(Attempt {
-            app,
-            code,
-            browser: browser.map(|mark| mark.browser),
-            replaced: carried
-                .into_iter()
-                .flatten()
-                .map(|session| session.user)
-                .collect(),
-        })
-    }
-
-    /// The app of a request that names no corp: the only one, or that of the browser's last login.
-    pub(crate) fn likely_app(&self, head: &impl RequestHead) -> Option<Arc<App>> {
-        self.0.corps.only().or_else(|| {
-            let hint = cookie::values(head.headers("cookie"), self.0.sessions.jar.corp()).next()?;
-            self.0.corps.find(std::str::from_utf8(hint).ok()?)
-        })
-    }
-
-    async fn logout(&self, head: &Head, carried: CarriedAll) -> Reply {
-        for session in carried.iter().flatten() {
-            if let Err(error) = self.0.sessions.revoke(&session.user).await {
-                return self.refuse(head, &error.into());
-            }
-            tracing::info!(corp_id = ?session.user.corp_id(), user_id = ?session.user.user_id(), "signed out");
-        }
-        let return_to = self.0.origin.return_to(head.query(), self.base_path());
-        let reply = if Visitor::is_navigation(head) {
-            Reply::new(303).with("location", return_to)
-        } else {
-            Reply::json(200, &json!({ "signed_out": true, "return_to": return_to }))
-        };
-        let jar = &self.0.sessions.jar;
-        reply.with("set-cookie", jar.remove(jar.session()))
-    }
-
-    fn me(&self, head: &Head, carried: CarriedAll, asked: Asked) -> Reply {
-        match self.visit(carried, asked).require(head) {
-            Ok(user) => Reply::json(200, &json!({ "user": user.to_json() })),
-            Err(refused) => refused,
-        }
+        self.0.corps.in_query(head)?;
+        let now = self.0.logins.time.now();
+        let is_old = carried.iter().flatten().any(|session| {
+            *session.user.corp_id() == *app.corp_id
+                && now.since(session.user.issued()) > VERIFIED_FOR
+        });
+        is_old.then(|| self.silent_login_page(head, app, None, false))
     }
 
     /// Who a request is, from its sessions and the corp it asks for.
@@ -308,93 +216,7 @@ impl DingTalk {
             asked => Visit::nobody(self, Absence::OtherCorp(asked)),
         }
     }
-
-    /// A refusal that fits the visitor: a page for a page load, problem details for everything else. Our own paths never
-    /// answer a page.
-    pub(crate) fn refuse(&self, head: &impl RequestHead, failure: &Failure) -> Reply {
-        let visitor = Visitor::of(head);
-        let is_own = self.own_path(head.path()).is_some();
-        let id = failure.log();
-        let advice = failure.advice();
-        let mark = self.0.sessions.read_pre_login(head.headers("cookie"));
-        let is_misplaced = self.misplaced(
-            mark.as_ref().map(|mark| &*mark.instance),
-            visitor,
-            advice.status,
-        );
-        let reply = if visitor.is_page_load() && !is_own {
-            pages::refusal(
-                advice,
-                visitor,
-                &id,
-                &self.own_url(OwnPath::Login),
-                is_misplaced,
-            )
-        } else {
-            let mut details = Map::new();
-            if advice.status == 401 {
-                let app = failure.app().cloned().or_else(|| self.likely_app(head));
-                let corp_ids = app
-                    .as_ref()
-                    .map_or_else(|| self.0.corps.ids(), |app| vec![app.corp_id.to_string()]);
-                details.insert("action".into(), "silent_login".into());
-                details.insert(
-                    "client_id".into(),
-                    json!(app.map(|app| app.app_key.to_string())),
-                );
-                details.insert("corp_ids".into(), corp_ids.into());
-                details.insert("login_url".into(), self.own_url(OwnPath::Login).into());
-            }
-            if is_misplaced {
-                details.insert(
-                    "hint".into(),
-                    visitor.language.pick(pages::MISPLACED).into(),
-                );
-            }
-            Reply::problem(advice, visitor.language, &id, details)
-        };
-        let reply = match failure.retry_after() {
-            Some(seconds) => reply.with("retry-after", seconds.to_string()),
-            None => reply,
-        };
-        if advice.status == 401 && mark.is_none() && !is_own {
-            self.0.was_visitor_refused.store(true, Ordering::Relaxed);
-            return match self.0.sessions.make_pre_login(&self.0.instance) {
-                Some(mark) => reply.with("set-cookie", mark),
-                None => reply,
-            };
-        }
-        reply
-    }
-
-    /// Whether the layer seems to be where requests for our own paths do not reach it: we have sent visitors there before, this
-    /// one too if it is a page load, and none ever arrived.
-    fn misplaced(&self, marked_by: Option<&str>, visitor: Visitor, status: u16) -> bool {
-        status == 401
-            && !self.0.was_own_path_reached.load(Ordering::Relaxed)
-            && if visitor.is_page_load() {
-                marked_by == Some(&*self.0.instance)
-            } else {
-                self.0.was_visitor_refused.load(Ordering::Relaxed)
-            }
-    }
-
-    fn own_path(&self, path: &str) -> Option<OwnPath> {
-        let own = |path: &str| {
-            let name = path.strip_prefix(&*self.0.base_path)?.strip_prefix('/')?;
-            OwnPath::ALL.into_iter().find(|own| own.name() == name)
-        };
-        // A proxy may have taken the prefix off, and the prefix may begin like the base path.
-        let inside = path.strip_prefix(self.0.origin.prefix());
-        inside.and_then(own).or_else(|| own(path))
-    }
-
-    fn own_url(&self, own: OwnPath) -> String {
-        format!("{}{}/{}", self.0.origin, self.base_path(), own.name())
-    }
 }
 
-/// The header that a silent-login code comes in: out of URLs and logs, and no form of another site can send it.
-const CODE_HEADER: &str = "x-dingtalk-auth-code";
-/// Half a year: only a hint which corp to ask for.
-const CORP_HINT_LIFE: std::time::Duration = std::time::Duration::from_secs(180 * 86_400);
+/// How long a login counts as the word of whoever holds the device.
+const VERIFIED_FOR: Duration = Duration::from_secs(600);

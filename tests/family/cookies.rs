@@ -11,11 +11,12 @@ both! {
         let refused = browser.fetch("/").await;
         let signed_in = browser.login(&setup.any_code()).await;
         let signed_out = browser.logout().await;
-        let cookies: Vec<&str> = [&refused, &signed_in, &signed_out]
+        let again = browser.login(&setup.any_code()).await;
+        let cookies: Vec<&str> = [&refused, &signed_in, &signed_out, &again]
             .into_iter()
             .flat_map(|answer| answer.headers_named("set-cookie"))
             .collect();
-        assert_eq!(cookies.len(), 5, "{cookies:?}");
+        assert_eq!(cookies.len(), 10, "{cookies:?}");
         for cookie in &cookies {
             assert!(cookie.starts_with(NAME), "{cookie}");
             let attributes = cookie.split_once("; ").expect("it has some").1;

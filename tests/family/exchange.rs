@@ -230,7 +230,7 @@ both! {
             (form(ORIGIN, &code), 400),
             (text(ORIGIN, &code), 400),
             (Request::new("POST", &format!("/dingtalk/login?code={code}")).fetch(), 400),
-            (Request::new("GET", "/dingtalk/login").header("x-dingtalk-auth-code", &code).fetch(), 405),
+            (Request::new("GET", "/dingtalk/login").header("x-dingtalk-auth-code", &code).fetch(), 401),
         ] {
             let shown = format!("{request:?}");
             let answer = request.send(setup.app.address()).await;

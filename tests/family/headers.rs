@@ -25,7 +25,7 @@ both! {
             ("/shared", (200, Some("public, max-age=60"), None), (200, Some("public, max-age=60"), None)),
             ("/nowhere", (404, None, None), (404, None, None)),
             ("/dingtalk/me", (401, Some("no-store"), None), (200, Some("no-store"), None)),
-            ("/dingtalk/login", (405, Some("no-store"), None), (405, Some("no-store"), None)),
+            ("/dingtalk/login", (401, Some("no-store"), None), (303, Some("no-store"), None)),
             ("/dingtalk/logout", (405, Some("no-store"), None), (405, Some("no-store"), None)),
         ] {
             assert_eq!(seen(&nobody.fetch(path).await), for_nobody, "{path}");
@@ -100,7 +100,7 @@ both! {
             let lang = if is_english { "en" } else { "zh-CN" };
             assert_eq!(page.header("content-language"), Some(lang), "{accepted:?}");
             assert!(page.text().contains(title) && page.text().contains(&format!("<html lang=\"{lang}\">")));
-            let own = ask(Request::new("GET", "/dingtalk/login")).send(setup.app.address()).await;
+            let own = ask(Request::new("GET", "/dingtalk/logout")).send(setup.app.address()).await;
             let title = if is_english { "This path does not answer that method" } else { "此路径不支持该请求方法" };
             assert_eq!(own.json()["title"], title, "{accepted:?}");
         }

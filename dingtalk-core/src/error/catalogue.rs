@@ -78,6 +78,10 @@ catalogue! {
     SESSION_OTHER_CORP = "session.other_corp", 401, User,
         "You are signed in for another organisation" / "您登录的是另一个组织",
         "Open this app from the workbench of the organisation you want." / "请在目标组织的钉钉工作台中打开此应用。";
+    /// Somebody signed out here a moment ago.
+    SESSION_SIGNED_OUT = "session.signed_out", 401, User,
+        "You are signed out" / "您已退出登录",
+        "Press the button to sign in again." / "如需再次登录，请点击下方按钮。";
     /// The guard's own rule said no.
     SESSION_NOT_ALLOWED = "session.not_allowed", 403, User,
         "Your account may not open this page" / "您的账号无权访问此页面",
@@ -208,6 +212,60 @@ catalogue! {
     STORE_UNAVAILABLE = "store.unavailable", 503, Developer,
         "This app's session store cannot be reached" / "此应用的会话存储暂不可用",
         "Try again in a moment; nobody who is signed in is affected." / "请稍后重试；已登录的用户不受影响。";
+    /// The browser is not DingTalk's client.
+    BROWSER_NOT_IN_DINGTALK = "browser.not_in_dingtalk", 401, User,
+        "This page opens inside DingTalk" / "请在钉钉中打开此页面",
+        "Open the app from the DingTalk workbench, on your phone or computer." / "请在手机或电脑的钉钉工作台中打开此应用。";
+    /// The session cookie did not stay.
+    BROWSER_COOKIES_BLOCKED = "browser.cookies_blocked", 401, User,
+        "Your browser did not keep the sign-in" / "浏览器未能保存登录状态",
+        "DingTalk has let you in, but this browser refuses cookies. Allow cookies for this site, or open the app outside the page that shows it, and try again." /
+        "钉钉已确认您的身份，但浏览器拒绝保存 Cookie。请允许此网站使用 Cookie，或不要在其他页面内嵌打开此应用，然后重试。";
+    /// Shown in a frame of another site, which is not listed.
+    BROWSER_FRAMED = "browser.framed", 403, Developer,
+        "This app is shown inside another site" / "此应用被嵌入在其他网站中",
+        "Open it in a window of its own. For developers: list the other site's origin with .framed_by([\"https://portal.example.com\"]) to allow this." /
+        "请在独立窗口中打开。致开发者：如需允许嵌入，请用 .framed_by([\"https://portal.example.com\"]) 列出该网站的源。";
+    /// The app's own server cannot be reached from the browser.
+    BROWSER_NETWORK = "browser.network", 503, User,
+        "This app cannot be reached" / "无法连接到此应用",
+        "Check the connection of this device, then try again." / "请检查设备的网络连接后重试。";
+    /// DingTalk's script did not load.
+    BROWSER_SCRIPT = "browser.script_unavailable", 503, Developer,
+        "DingTalk's script did not load" / "未能加载钉钉脚本",
+        "Check the connection of this device, then try again. For developers: the address is the setting jsapi_script." /
+        "请检查设备的网络连接后重试。致开发者：脚本地址由 jsapi_script 设置。";
+    /// Three automatic attempts within a minute.
+    BROWSER_ATTEMPTS = "browser.too_many_attempts", 401, User,
+        "Signing in did not last" / "登录状态未能保持",
+        "It was tried several times within a minute. Wait a moment and try again; if it goes on, tell the people who run this app." /
+        "一分钟内已多次尝试登录。请稍候重试；若持续出现，请联系此应用的负责人。";
+    /// The person closed DingTalk's question.
+    CLIENT_CANCELLED = "client.cancelled", 401, User,
+        "You cancelled signing in" / "您已取消登录",
+        "Press the button when you want to sign in." / "如需登录，请点击下方按钮。";
+    /// The client's bridge does not answer.
+    CLIENT_NO_ANSWER = "client.no_answer", 401, User,
+        "DingTalk does not answer this page" / "钉钉客户端没有响应",
+        "Close this page and open the app again; if it goes on, restart DingTalk." / "请关闭页面后重新打开应用；若持续出现，请重启钉钉。";
+    /// The client knows neither of the two calls.
+    CLIENT_TOO_OLD = "client.too_old", 401, User,
+        "This DingTalk is too old" / "钉钉客户端版本过低",
+        "Update DingTalk, then open the app again." / "请升级钉钉后重新打开应用。";
+    /// The client does not give this page a code for this corp.
+    CLIENT_APP_NOT_FOUND = "client.app_not_found", 403, Developer,
+        "DingTalk does not know this page as an app of your organisation" / "钉钉未识别此页面为您组织的应用",
+        "Open the app from the workbench. For developers: the corp id must be the one the app belongs to, and the app's home page in the developer console must be on this page's domain." /
+        "请从工作台打开此应用。致开发者：请确认 corpId 为应用所属组织，且开发者后台中应用首页地址与本页面域名一致。";
+    /// Any other failure of the client.
+    CLIENT_FAILED = "client.failed", 401, User,
+        "DingTalk could not give a login code" / "钉钉未能提供登录授权码",
+        "Try again; if it goes on, close DingTalk and open the app again." / "请重试；若持续出现，请重启钉钉后重新打开应用。";
+    /// Our own paths do not reach us.
+    LOGIN_UNREACHABLE = "setup.login_unreachable", 500, Developer,
+        "This app's login address does not answer" / "此应用的登录地址没有响应",
+        "For developers: no request for DingTalkAuth's own paths has reached it in this process. If logins end in 404, it is not the outermost layer: in axum call Router::layer (not route_layer) last, after the fallback; in actix-web App::wrap (not Scope::wrap)." /
+        "致开发者：本进程中 DingTalkAuth 尚未收到过对其自有路径的请求。若登录返回 404，说明它不在最外层：axum 请在 fallback 之后最后调用 Router::layer（而非 route_layer）；actix-web 请使用 App::wrap（而非 Scope::wrap）。";
     /// The layer is not there.
     LAYER_MISSING = "setup.layer_missing", 500, Developer,
         "DingTalkAuth is not around this route" / "此路由未安装 DingTalkAuth",

@@ -50,7 +50,7 @@ impl PublicOrigin {
         url.set_path(&format!("{prefix}/"));
         let trusted = trusted
             .iter()
-            .map(|origin| trusted_origin(origin))
+            .map(|origin| listed_origin("trusted_origin", origin))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             origin: url.origin().ascii_serialization(),
@@ -159,12 +159,13 @@ impl fmt::Display for PublicOrigin {
     }
 }
 
-fn trusted_origin(address: &str) -> Result<String, ConfigError> {
+/// Another origin that a setting lists.
+pub(crate) fn listed_origin(setting: &'static str, address: &str) -> Result<String, ConfigError> {
     let refuse = || {
         let why = format!(
             "`{address}` is not an origin: scheme, host and port only, https outside loopback"
         );
-        ConfigError::invalid("trusted_origin", "", why)
+        ConfigError::invalid(setting, "", why)
     };
     let url = Url::parse(address).map_err(|_| refuse())?;
     let origin = url.origin().ascii_serialization();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::request::{Language, RequestHead, Visitor};
 use crate::error::Error;
-use crate::error::catalogue::{Advice, LAYER_MISSING, Text};
+use crate::error::catalogue::{Advice, LAYER_MISSING, SESSION_OTHER_CORP, SESSION_REQUIRED, Text};
 use crate::login::app::App;
 use crate::random;
 
@@ -166,6 +166,12 @@ impl Failure {
             Cause::Advice(advice) => advice,
             Cause::Error(error) => error.advice(),
         }
+    }
+
+    /// Whether nothing is wrong but that the right person is not signed in.
+    pub(crate) fn is_mended_by_login(&self) -> bool {
+        let mended = [&SESSION_REQUIRED, &SESSION_OTHER_CORP];
+        matches!(&self.cause, Cause::Advice(advice) if mended.contains(advice))
     }
 
     /// Seconds, for every 503.

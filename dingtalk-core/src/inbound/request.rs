@@ -94,6 +94,7 @@ const KEPT: &[&str] = &[
     "accept-language",
     "cookie",
     "origin",
+    "sec-fetch-dest",
     "sec-fetch-mode",
     "sec-fetch-site",
     "user-agent",
@@ -215,7 +216,7 @@ impl Corps {
         {
             return self.named(std::str::from_utf8(said).unwrap_or_default());
         }
-        if let Some(said) = head.query().and_then(|query| self.in_query(query)) {
+        if let Some(said) = self.in_query(head) {
             return self.named(&said);
         }
         let Some(corp_of) = &self.corp_of else {
@@ -266,8 +267,9 @@ impl Corps {
         self.find(corp_id).map_or(Asked::Unknown, Asked::App)
     }
 
-    fn in_query<'q>(&self, query: &'q str) -> Option<Cow<'q, str>> {
-        form_urlencoded::parse(query.as_bytes())
+    /// The corp that the query names, as DingTalk's workbench fills it in.
+    pub(crate) fn in_query<'q>(&self, head: &'q impl RequestHead) -> Option<Cow<'q, str>> {
+        form_urlencoded::parse(head.query()?.as_bytes())
             .find(|(name, value)| {
                 self.query_names.iter().any(|known| known == name) && !is_unfilled(value.as_bytes())
             })

@@ -15,12 +15,15 @@ pub(crate) struct Jar {
     session: String,
     pre_login: String,
     corp: String,
+    signed_out: String,
     is_secure: bool,
+    is_framed: bool,
 }
 
 impl Jar {
-    /// Cookies are shared between the ports and paths of a host, so the origin and the handle's name are in theirs.
-    pub(crate) fn new(origin: &str, handle: &str, is_secure: bool) -> Self {
+    /// Cookies are shared between the ports and paths of a host, so the origin and the handle's name are in theirs. `is_framed`
+    /// lets other sites' frames carry them, each site its own.
+    pub(crate) fn new(origin: &str, handle: &str, is_secure: bool, is_framed: bool) -> Self {
         let hash = digest(&SHA256, format!("{origin}\n{handle}").as_bytes());
         let hash: String = hash
             .as_ref()
@@ -33,8 +36,10 @@ impl Jar {
         Self {
             pre_login: format!("{session}-login"),
             corp: format!("{session}-corp"),
+            signed_out: format!("{session}-out"),
             session,
             is_secure,
+            is_framed,
         }
     }
 
@@ -50,13 +55,23 @@ impl Jar {
         &self.corp
     }
 
+    /// The mark of a browser in which somebody signed out a moment ago.
+    pub(crate) fn signed_out(&self) -> &str {
+        &self.signed_out
+    }
+
     /// A `Set-Cookie` value. Without `life` the cookie ends with the browser.
     pub(crate) fn set(&self, name: &str, value: &str, life: Option<Duration>) -> String {
         let mut cookie = Cookie::build((name, value))
             .path("/")
             .secure(self.is_secure)
             .http_only(true)
-            .same_site(SameSite::Lax);
+            .same_site(if self.is_framed {
+                SameSite::None
+            } else {
+                SameSite::Lax
+            })
+            .partitioned(self.is_framed);
         if let Some(life) = life {
             cookie = cookie.max_age(life.try_into().unwrap_or(time::Duration::MAX));
         }
@@ -132,7 +147,7 @@ mod tests {
     /// D1
     #[test]
     fn a_session_cookie_has_every_attribute() {
-        let jar = Jar::new("https://hr.example.com", "", true);
+        let jar = Jar::new("https://hr.example.com", "", true, false);
         assert_eq!(
             jar.set(jar.session(), "v", None),
             "__Host-dt-624a92d9=v; HttpOnly; SameSite=Lax; Secure; Path=/"
@@ -141,14 +156,33 @@ mod tests {
             jar.remove(jar.session()),
             "__Host-dt-624a92d9=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
         );
-        let plain = Jar::new("http://hr.internal", "", false);
+        let plain = Jar::new("http://hr.internal", "", false, false);
         assert!(!plain.set(plain.session(), "v", None).contains("Secure"));
         assert!(plain.session().starts_with("dt-"));
     }
 
+    /// D2
+    #[test]
+    fn in_frames_setting_and_removing_differ_only_in_value_and_age() {
+        let jar = Jar::new("https://hr.example.com", "", true, true);
+        let names = [jar.session(), jar.pre_login(), jar.corp(), jar.signed_out()];
+        for name in names {
+            let set = jar.set(name, "v", None);
+            assert_eq!(
+                set,
+                format!("{name}=v; HttpOnly; SameSite=None; Partitioned; Secure; Path=/")
+            );
+            let removed = jar.remove(name);
+            assert_eq!(
+                removed,
+                format!("{}; Max-Age=0", set.replacen("=v", "=", 1))
+            );
+        }
+    }
+
     #[test]
     fn origin_and_handle_are_in_the_name() {
-        let name = |origin, handle| Jar::new(origin, handle, true).session().to_owned();
+        let name = |origin, handle| Jar::new(origin, handle, true, false).session().to_owned();
         assert_ne!(name("https://a:1", ""), name("https://a:2", ""));
         assert_ne!(name("https://a", ""), name("https://a", "hr"));
         assert_eq!(name("https://a", "hr"), name("https://a", "hr"));

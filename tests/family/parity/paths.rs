@@ -48,8 +48,8 @@ both! {
         let code = setup.any_code();
         let others = ["PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "post", "get", "POSTS"];
         for (path, allowed, refused) in [
-            ("/dingtalk/login", "POST, OPTIONS", &["GET", "HEAD"][..]),
-            ("/dingtalk/login?return_to=/x", "POST, OPTIONS", &["GET", "HEAD"]),
+            ("/dingtalk/login", "GET, HEAD, POST, OPTIONS", &[][..]),
+            ("/dingtalk/login?return_to=/x", "GET, HEAD, POST, OPTIONS", &[]),
             ("/dingtalk/logout", "POST, OPTIONS", &["GET", "HEAD"]),
             ("/dingtalk/me", "GET, HEAD, OPTIONS", &["POST"]),
         ] {

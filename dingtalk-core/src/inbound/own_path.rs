@@ -1,0 +1,58 @@
+//! The paths that are ours, under the base path.
+
+use crate::DingTalk;
+
+/// The paths that are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OwnPath {
+    Login,
+    Logout,
+    Me,
+}
+
+impl OwnPath {
+    const ALL: [Self; 3] = [Self::Login, Self::Logout, Self::Me];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Logout => "logout",
+            Self::Me => "me",
+        }
+    }
+
+    /// For the Allow header.
+    pub(super) const fn methods(self) -> &'static str {
+        match self {
+            Self::Login => "GET, HEAD, POST, OPTIONS",
+            Self::Logout => "POST, OPTIONS",
+            Self::Me => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    pub(super) fn allows(self, method: &str) -> bool {
+        self.methods().split(", ").any(|allowed| allowed == method)
+    }
+}
+
+impl DingTalk {
+    pub(super) fn own_path(&self, path: &str) -> Option<OwnPath> {
+        let own = |path: &str| {
+            let name = path.strip_prefix(&*self.0.base_path)?.strip_prefix('/')?;
+            OwnPath::ALL.into_iter().find(|own| own.name() == name)
+        };
+        // A proxy may have taken the prefix off, and the prefix may begin like the base path.
+        let inside = path.strip_prefix(self.0.origin.prefix());
+        inside.and_then(own).or_else(|| own(path))
+    }
+
+    pub(super) fn own_url(&self, own: OwnPath) -> String {
+        format!("{}{}/{}", self.0.origin, self.base_path(), own.name())
+    }
+
+    /// The path as the browser sees it, before a proxy takes the prefix off.
+    pub(super) fn own_target(&self, own: OwnPath) -> String {
+        let prefix = self.0.origin.prefix();
+        format!("{prefix}{}/{}", self.base_path(), own.name())
+    }
+}
