@@ -146,7 +146,7 @@ both! {
             for answer in [refused, page, signed_in, signed_out] {
                 let headers = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n"));
                 let whole = headers.chain([answer.text()]).collect::<String>();
-                assert!(!whole.contains(evil) && !own.contains("http://"), "{at} {whole}");
+                assert!(!whole.contains(evil) && !whole.contains("http://"), "{at} {whole}");
             }
         }
         // The target itself may name a host, too.
