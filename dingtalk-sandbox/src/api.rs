@@ -1,7 +1,9 @@
 //! DingTalk's calls: which one it is, who is calling, and the faults and gates on its way.
 
+mod account;
 mod member;
 mod request;
+mod sns;
 mod token;
 
 use std::sync::Arc;
@@ -23,6 +25,8 @@ enum Which {
     Known(&'static str),
     /// `{corpId}/token`, with the corp id of the path.
     CorpToken(String),
+    /// `contact/users/{unionId}`, with the union id of the path.
+    ContactUser(String),
     /// A path the old host knows with another method, and the code it answers.
     OldMethod(i64),
     UnknownTopapi,
@@ -43,21 +47,37 @@ fn which(method: &str, path: &str) -> Which {
             "/topapi/v2/user/getuserinfo" | "/topapi/v2/user/get" | "/topapi/user/getbyunionid",
         ) => Which::OldMethod(43002),
         ("POST", "/v1.0/oauth2/accessToken") => Which::Known(route::ACCESS_TOKEN),
-        ("POST", path) if corp_of(path).is_some() => {
-            Which::CorpToken(corp_of(path).unwrap_or_default())
-        }
-        (_, path) if path.starts_with("/topapi/") => Which::UnknownTopapi,
-        (_, path) if is_versioned(path) => Which::UnknownNew,
+        ("POST", "/v1.0/oauth2/userAccessToken") => Which::Known(route::USER_ACCESS_TOKEN),
+        ("POST", "/sns/getuserinfo_bycode") => Which::Known(route::SNS_USERINFO),
+        (_, "/sns/getuserinfo_bycode") => Which::OldMethod(43002),
+        (method, path) => in_path(method, path).unwrap_or_else(|| unknown(path)),
+    }
+}
+
+/// The calls that have somebody's id in their path.
+fn in_path(method: &str, path: &str) -> Option<Which> {
+    match method {
+        "POST" => segment(path, "/v1.0/oauth2/", "/token").map(Which::CorpToken),
+        "GET" => segment(path, "/v1.0/contact/users/", "").map(Which::ContactUser),
+        _ => None,
+    }
+}
+
+fn unknown(path: &str) -> Which {
+    match path {
+        path if path.starts_with("/topapi/") => Which::UnknownTopapi,
+        path if is_versioned(path) => Which::UnknownNew,
         _ => Which::UnknownOld,
     }
 }
 
-fn corp_of(path: &str) -> Option<String> {
-    let corp = path.strip_prefix("/v1.0/oauth2/")?.strip_suffix("/token")?;
-    let corp = percent_encoding::percent_decode_str(corp)
+/// The one segment between two parts of a path, decoded.
+fn segment(path: &str, before: &str, after: &str) -> Option<String> {
+    let part = path.strip_prefix(before)?.strip_suffix(after)?;
+    let part = percent_encoding::percent_decode_str(part)
         .decode_utf8()
         .ok()?;
-    (!corp.is_empty() && !corp.contains('/')).then(|| corp.into_owned())
+    (!part.is_empty() && !part.contains('/')).then(|| part.into_owned())
 }
 
 /// `/v1.0/…`: paths of the new host.
@@ -80,6 +100,7 @@ impl Which {
         match self {
             Self::Known(route) => (*route).to_owned(),
             Self::CorpToken(_) => route::CORP_TOKEN.to_owned(),
+            Self::ContactUser(_) => route::CONTACT_USER.to_owned(),
             _ => {
                 let short = |part: &str| {
                     if part.chars().count() > 20 {
@@ -106,11 +127,17 @@ fn caller(engine: &Engine, which: &Which, request: &Request) -> (Option<String>,
         Which::Known(route::GETTOKEN) => request.query("appkey").map(str::to_owned),
         Which::Known(route::ACCESS_TOKEN) => field("appKey"),
         Which::CorpToken(_) => field("client_id"),
+        Which::Known(route::USER_ACCESS_TOKEN) => field("clientId"),
+        Which::Known(route::SNS_USERINFO) => request.query("accessKey").map(str::to_owned),
+        Which::ContactUser(_) => request
+            .header_token
+            .as_ref()
+            .and_then(|token| engine.owner_of(token)),
         _ => request
             .access_token()
             .and_then(|token| engine.owner_of(&token)),
     };
-    let app = named.and_then(|key| engine.world.app(&key));
+    let app = named.and_then(|key| engine.world.owner(&key));
     let corp = match which {
         Which::CorpToken(corp) => engine
             .world
@@ -118,9 +145,9 @@ fn caller(engine: &Engine, which: &Which, request: &Request) -> (Option<String>,
             .iter()
             .map(|known| &known.corp_id)
             .find(|known| *known == corp),
-        _ => app.map(|app| &app.corp_id),
+        _ => app.map(|(_, corp_id)| corp_id),
     };
-    (app.map(|app| app.app_key.clone()), corp.cloned())
+    (app.map(|(key, _)| key.clone()), corp.cloned())
 }
 
 /// Answers a call: gates, faults, then what DingTalk would do.
@@ -212,6 +239,11 @@ fn handle(engine: &Engine, which: &Which, request: &Request, wrong_corp: bool) -
         Which::Known(route::GETTOKEN) => token::gettoken(engine, request),
         Which::Known(route::ACCESS_TOKEN) => token::access_token(engine, request),
         Which::CorpToken(corp_id) => token::corp_token(engine, request, corp_id),
+        Which::Known(route::USER_ACCESS_TOKEN) => {
+            account::user_access_token(engine, request, wrong_corp)
+        }
+        Which::ContactUser(union_id) => account::contact_user(engine, request, union_id),
+        Which::Known(route::SNS_USERINFO) => sns::getuserinfo_bycode(engine, request),
         Which::Known(route::GETUSERINFO) => member::getuserinfo(engine, request, wrong_corp),
         Which::Known(route::USER_GET) => member::user_get(engine, request, wrong_corp),
         Which::Known(route::GETBYUNIONID) => member::getbyunionid(engine, request, wrong_corp),
@@ -269,6 +301,22 @@ mod tests {
             ("POST", "/v2.1/x", Which::UnknownNew),
             ("POST", "/version/x", Which::UnknownOld),
             ("GET", "/user/getuserinfo", Which::UnknownOld),
+            (
+                "GET",
+                "/v1.0/contact/users/me",
+                Which::ContactUser("me".to_owned()),
+            ),
+            (
+                "GET",
+                "/v1.0/contact/users/a%2Bb",
+                Which::ContactUser("a+b".to_owned()),
+            ),
+            ("POST", "/v1.0/contact/users/me", Which::UnknownNew),
+            ("GET", "/v1.0/contact/users/", Which::UnknownNew),
+            ("GET", "/v1.0/contact/users/a/b", Which::UnknownNew),
+            ("GET", "/v1.0/oauth2/userAccessToken", Which::UnknownNew),
+            ("GET", "/sns/getuserinfo_bycode", Which::OldMethod(43002)),
+            ("GET", "/sns/gettoken", Which::UnknownOld),
         ] {
             assert_eq!(which(method, path), expected, "{method} {path}");
         }

@@ -12,25 +12,117 @@ use crate::identifier;
 pub(crate) enum CodeKind {
     /// Silent login (免登) of an internal app.
     Silent,
+    /// Sign-in in a browser.
+    Web,
+    /// Sign-in by the older pages.
+    Sns,
 }
 
 impl CodeKind {
     /// The names the control API takes.
-    pub(crate) const NAMES: &[&str] = &["silent"];
+    pub(crate) const NAMES: &[&str] = &["silent", "web", "sns"];
 
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        (name == "silent").then_some(Self::Silent)
+        match name {
+            "silent" => Some(Self::Silent),
+            "web" => Some(Self::Web),
+            "sns" => Some(Self::Sns),
+            _ => None,
+        }
+    }
+}
+
+/// A sign-in in a browser that ended well, to have its code from [`Sandbox::sign_in_code`](crate::Sandbox::sign_in_code). What the
+/// sign-in page checks of the person (that they are in the app's organisation) is not checked.
+///
+/// ```
+/// use dingtalk_sandbox::SignInCode;
+/// let chosen_the_other_corp = SignInCode::web("dinghr0000000000001", "unionWuLei0000009").corp("ding9f8e7d6c5b4a3f2e");
+/// let without_corp = SignInCode::web("dinghr0000000000001", "unionStranger0011").scope("openid");
+/// let older_page = SignInCode::sns("dingoafrontdesk0001", "unionLiNa00000002");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "it has no code yet"]
+pub struct SignInCode {
+    pub(crate) app: String,
+    pub(crate) union_id: String,
+    pub(crate) corp_id: Option<String>,
+    pub(crate) scope: String,
+    pub(crate) is_legacy: bool,
+}
+
+impl SignInCode {
+    /// At the sign-in page, for an app by its `app_key`.
+    pub fn web(app_key: impl Into<String>, union_id: impl Into<String>) -> Self {
+        Self {
+            app: app_key.into(),
+            union_id: union_id.into(),
+            corp_id: None,
+            scope: "openid corpid".to_owned(),
+            is_legacy: false,
+        }
+    }
+
+    /// At the older pages, for an app by its `appid`.
+    pub fn sns(app_id: impl Into<String>, union_id: impl Into<String>) -> Self {
+        Self {
+            is_legacy: true,
+            ..Self::web(app_id, union_id)
+        }
+    }
+
+    /// The organisation that was chosen. Default: the app's own for its members, none for strangers.
+    pub fn corp(mut self, corp_id: impl Into<String>) -> Self {
+        self.corp_id = Some(corp_id.into());
+        self
+    }
+
+    /// The scope, words with blanks between. Default: `openid corpid`. Without `corpid` no organisation is told.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = scope.into();
+        self
     }
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Code {
-    pub(crate) kind: CodeKind,
-    pub(crate) app_key: String,
-    pub(crate) corp_id: String,
-    pub(crate) user_id: String,
-    pub(crate) expires: Duration,
+struct Code {
+    app_key: String,
+    grant: Grant,
+    expires: Duration,
     used: bool,
+}
+
+impl Code {
+    fn is_of_other_corp(&self, app_corp_id: &str) -> bool {
+        matches!(&self.grant, Grant::Silent { corp_id, .. } if corp_id != app_corp_id)
+    }
+}
+
+/// What a code says, by its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Grant {
+    Silent {
+        corp_id: String,
+        user_id: String,
+    },
+    Web {
+        union_id: String,
+        /// The organisation that was chosen, if the scope had `corpid`.
+        corp_id: Option<String>,
+    },
+    Sns {
+        union_id: String,
+    },
+}
+
+impl Grant {
+    fn kind(&self) -> CodeKind {
+        match self {
+            Self::Silent { .. } => CodeKind::Silent,
+            Self::Web { .. } => CodeKind::Web,
+            Self::Sns { .. } => CodeKind::Sns,
+        }
+    }
 }
 
 /// Why a code buys nothing. DingTalk says 40078 to all of them; the list of calls says which.
@@ -64,24 +156,15 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
-    pub(crate) fn mint(
-        &mut self,
-        kind: CodeKind,
-        app_key: &str,
-        corp_id: &str,
-        user_id: &str,
-        expires: Duration,
-    ) -> String {
+    pub(crate) fn mint(&mut self, app_key: &str, grant: Grant, expires: Duration) -> String {
         while self.order.len() >= MOST {
             let oldest = self.order.pop_front();
             oldest.map(|value| self.by_value.remove(&value));
         }
         let value = identifier::hex32();
         let code = Code {
-            kind,
             app_key: app_key.to_owned(),
-            corp_id: corp_id.to_owned(),
-            user_id: user_id.to_owned(),
+            grant,
             expires,
             used: false,
         };
@@ -98,17 +181,17 @@ impl Codes {
         corp_id: &str,
         app_key: &str,
         now: Duration,
-    ) -> Result<Code, Worthless> {
+    ) -> Result<Grant, Worthless> {
         let code = self.by_value.get_mut(value).ok_or(Worthless::Unknown)?;
         match () {
             () if code.used => Err(Worthless::Used),
-            () if code.kind != kind => Err(Worthless::OtherKind),
-            () if code.corp_id != corp_id => Err(Worthless::OtherCorp),
+            () if code.grant.kind() != kind => Err(Worthless::OtherKind),
+            () if code.is_of_other_corp(corp_id) => Err(Worthless::OtherCorp),
             () if code.app_key != app_key => Err(Worthless::OtherApp),
             () if now >= code.expires => Err(Worthless::Expired),
             () => {
                 code.used = true;
-                Ok(code.clone())
+                Ok(code.grant.clone())
             }
         }
     }
@@ -123,9 +206,16 @@ mod tests {
 
     const LATER: Duration = Duration::from_secs(300);
 
+    fn grant() -> Grant {
+        Grant::Silent {
+            corp_id: "corp".to_owned(),
+            user_id: "user".to_owned(),
+        }
+    }
+
     fn minted() -> (Codes, String) {
         let mut codes = Codes::default();
-        let code = codes.mint(CodeKind::Silent, "key", "corp", "user", LATER);
+        let code = codes.mint("key", grant(), LATER);
         (codes, code)
     }
 
@@ -135,10 +225,8 @@ mod tests {
         corp: &str,
         app: &str,
         now: Duration,
-    ) -> Result<String, Worthless> {
-        codes
-            .spend(code, CodeKind::Silent, corp, app, now)
-            .map(|code| code.user_id)
+    ) -> Result<Grant, Worthless> {
+        codes.spend(code, CodeKind::Silent, corp, app, now)
     }
 
     #[test]
@@ -146,7 +234,7 @@ mod tests {
         let (mut codes, code) = minted();
         assert_eq!(
             spend(&mut codes, &code, "corp", "key", Duration::ZERO).unwrap(),
-            "user"
+            grant()
         );
         assert_eq!(
             spend(&mut codes, &code, "corp", "key", Duration::ZERO),
@@ -191,12 +279,41 @@ mod tests {
     fn the_number_of_codes_is_bounded() {
         let (mut codes, first) = minted();
         for _ in 0..MOST {
-            codes.mint(CodeKind::Silent, "key", "corp", "user", LATER);
+            codes.mint("key", grant(), LATER);
         }
         assert_eq!(codes.by_value.len(), MOST);
         assert_eq!(
             spend(&mut codes, &first, "corp", "key", Duration::ZERO),
             Err(Worthless::Unknown)
         );
+    }
+
+    #[test]
+    fn a_code_of_one_kind_is_worth_nothing_as_another() {
+        let union_id = || "union".to_owned();
+        let grants = [
+            grant(),
+            Grant::Web {
+                union_id: union_id(),
+                corp_id: Some("corp".to_owned()),
+            },
+            Grant::Sns {
+                union_id: union_id(),
+            },
+        ];
+        for grant in grants {
+            for name in CodeKind::NAMES {
+                let kind = CodeKind::from_name(name).unwrap();
+                let mut codes = Codes::default();
+                let code = codes.mint("key", grant.clone(), LATER);
+                let expected = if kind == grant.kind() {
+                    Ok(grant.clone())
+                } else {
+                    Err(Worthless::OtherKind)
+                };
+                let spent = codes.spend(&code, kind, "corp", "key", Duration::ZERO);
+                assert_eq!(spent, expected, "{grant:?} as {name}");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use self::fields::{Fields, Wrong};
 use crate::{
     calls,
-    code::CodeKind,
+    code::{CodeKind, SignInCode},
     engine::Engine,
     envelope::Reply,
     fault::{Fault, Phase},
@@ -77,7 +77,7 @@ fn act(engine: &Engine, action: &str, mut fields: Fields) -> Result<Value, Wrong
         "tokens/revoke" => {
             let app = app(engine, &mut fields)?;
             fields.finish()?;
-            Ok(json!({"revoked": engine.state().tokens.revoke(&app)}))
+            Ok(json!({"revoked": engine.revoke_tokens(&app)}))
         }
         "clock/advance" => {
             let seconds = fields.required("seconds", LONGEST_STEP, |value| {
@@ -128,14 +128,55 @@ fn mint_code(engine: &Engine, mut fields: Fields) -> Result<Value, Wrong> {
     let kind = fields.optional("flow", &CodeKind::NAMES.join(", "), |value| {
         CodeKind::from_name(value.as_str()?)
     })?;
-    let app = app(engine, &mut fields)?;
-    let user_id = fields.required("user_id", "a text", |value| {
-        value.as_str().map(str::to_owned)
-    })?;
-    fields.finish()?;
-    let code = engine.mint(kind.unwrap_or(CodeKind::Silent), &app, &user_id);
-    let code = code.map_err(|unknown| Wrong(format!("user_id: {unknown}")))?;
+    let code = match kind.unwrap_or(CodeKind::Silent) {
+        CodeKind::Silent => {
+            let app = app(engine, &mut fields)?;
+            let user_id = fields.required("user_id", "a text", fields::text)?;
+            fields.finish()?;
+            engine
+                .silent_code(&app, &user_id)
+                .map_err(|unknown| Wrong(format!("user_id: {unknown}")))?
+        }
+        kind => {
+            let wanted = sign_in_code(engine, kind, &mut fields)?;
+            fields.finish()?;
+            engine
+                .sign_in_code(&wanted)
+                .map_err(|unknown| Wrong(unknown.to_string()))?
+        }
+    };
     Ok(json!({"code": code, "expires_in": engine.world.code_seconds}))
+}
+
+/// `app`, and somebody: `union_id`, or `user_id` in the organisation `corp_id`, by default the app's. A `corp_id` is also the
+/// organisation that was chosen.
+fn sign_in_code(engine: &Engine, kind: CodeKind, fields: &mut Fields) -> Result<SignInCode, Wrong> {
+    let world = &engine.world;
+    let is_legacy = kind == CodeKind::Sns;
+    let keys: Vec<&str> = if is_legacy {
+        let apps = world.sign_in_apps.iter();
+        apps.map(|app| app.app_id.as_str()).collect()
+    } else {
+        world.apps.iter().map(|app| app.app_key.as_str()).collect()
+    };
+    let app = fields.required("app", &keys.join(", "), |value| {
+        let key = value.as_str()?;
+        keys.contains(&key).then(|| key.to_owned())
+    })?;
+    let corp_id = fields::corp(engine, fields)?;
+    let own_corp = world.owner(&app).map(|(_, corp_id)| corp_id.as_str());
+    let union_id = fields::account(engine, fields, corp_id.as_deref().or(own_corp))?;
+    if is_legacy {
+        return Ok(SignInCode::sns(app, union_id));
+    }
+    let mut wanted = SignInCode::web(app, union_id);
+    if let Some(corp_id) = corp_id {
+        wanted = wanted.corp(corp_id);
+    }
+    if let Some(scope) = fields.optional("scope", "words as openid corpid", fields::text)? {
+        wanted = wanted.scope(scope);
+    }
+    Ok(wanted)
 }
 
 /// `app`, and a `corp_id` that must be the app's own when it is given.

@@ -8,13 +8,14 @@ use std::{
 use crate::{
     calls::Calls,
     clock::Clock,
-    code::{CodeKind, Codes},
+    code::{Codes, Grant, SignInCode},
     envelope::Reply,
     fault::Faults,
     hold::Holds,
     rate::{AppRates, IpRates},
     token::Tokens,
-    world::World,
+    user_token::UserTokens,
+    world::{Person, World},
 };
 
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub(crate) struct Engine {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) tokens: Tokens,
+    pub(crate) user_tokens: UserTokens,
     pub(crate) codes: Codes,
     pub(crate) app_rates: AppRates,
     pub(crate) ip_rates: IpRates,
@@ -60,36 +62,90 @@ impl Engine {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The app whose token it is, or for which a user's token was made.
     pub(crate) fn owner_of(&self, token: &str) -> Option<String> {
-        self.state()
-            .tokens
-            .owner(token, self.clock.elapsed())
+        let now = self.clock.elapsed();
+        let state = self.state();
+        let app = state.tokens.owner(token, now);
+        let user = || state.user_tokens.bearer(token, now).ok();
+        app.or_else(|| user().map(|bearer| bearer.app_key.as_str()))
             .map(str::to_owned)
     }
 
-    /// A code of this app's organisation for this person.
-    pub(crate) fn mint(
-        &self,
-        kind: CodeKind,
-        app_key: &str,
-        user_id: &str,
-    ) -> Result<String, Unknown> {
+    /// Ends every token of the app, its users' too. Says how many there were.
+    pub(crate) fn revoke_tokens(&self, app_key: &str) -> usize {
+        let mut state = self.state();
+        state.tokens.revoke(app_key) + state.user_tokens.revoke(app_key)
+    }
+
+    /// A silent-login code of this app for this person of its organisation.
+    pub(crate) fn silent_code(&self, app_key: &str, user_id: &str) -> Result<String, Unknown> {
         let app = self
             .world
             .app(app_key)
             .ok_or_else(|| Unknown::App(app_key.to_owned()))?;
-        let corp_id = &app.corp_id;
-        if self.world.person(corp_id, user_id).is_none() {
-            return Err(Unknown::Person {
-                user_id: user_id.to_owned(),
-                corp_id: corp_id.clone(),
-            });
+        let person = self.member(&app.corp_id, user_id)?;
+        let grant = Grant::Silent {
+            corp_id: person.corp_id.clone(),
+            user_id: person.user_id.clone(),
+        };
+        Ok(self.mint(app_key, grant))
+    }
+
+    /// A code of a sign-in in a browser.
+    pub(crate) fn sign_in_code(&self, wanted: &SignInCode) -> Result<String, Unknown> {
+        let world = &self.world;
+        let key = &wanted.app;
+        let app = || Unknown::App(key.clone());
+        let own_corp = if wanted.is_legacy {
+            &world.sign_in_app(key).ok_or_else(app)?.corp_id
+        } else {
+            &world.app(key).ok_or_else(app)?.corp_id
+        };
+        let union_id = wanted.union_id.clone();
+        if world.account(&union_id).is_none() {
+            return Err(Unknown::Account(union_id));
         }
+        if let Some(corp_id) = &wanted.corp_id
+            && !world.corps.iter().any(|corp| corp.corp_id == *corp_id)
+        {
+            return Err(Unknown::Corp(corp_id.clone()));
+        }
+        if wanted.is_legacy {
+            return Ok(self.mint(key, Grant::Sns { union_id }));
+        }
+        let is_member = |corp_id: &str| {
+            world
+                .memberships(&union_id)
+                .any(|person| person.corp_id == corp_id)
+        };
+        let corp_id = wanted
+            .corp_id
+            .as_ref()
+            .or_else(|| is_member(own_corp).then_some(own_corp))
+            .filter(|_| {
+                wanted
+                    .scope
+                    .split_ascii_whitespace()
+                    .any(|word| word == "corpid")
+            })
+            .cloned();
+        Ok(self.mint(key, Grant::Web { union_id, corp_id }))
+    }
+
+    /// The person of this organisation.
+    pub(crate) fn member(&self, corp_id: &str, user_id: &str) -> Result<&Person, Unknown> {
+        self.world
+            .person(corp_id, user_id)
+            .ok_or_else(|| Unknown::Person {
+                user_id: user_id.to_owned(),
+                corp_id: corp_id.to_owned(),
+            })
+    }
+
+    fn mint(&self, app_key: &str, grant: Grant) -> String {
         let expires = self.clock.elapsed() + Duration::from_secs(self.world.code_seconds);
-        Ok(self
-            .state()
-            .codes
-            .mint(kind, app_key, corp_id, user_id, expires))
+        self.state().codes.mint(app_key, grant, expires)
     }
 
     pub(crate) fn begin_call(
@@ -113,15 +169,21 @@ impl Engine {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unknown {
-    /// No app has this key.
-    #[error("no app of this world has the app_key `{0}`")]
+    /// No app of that kind has this key.
+    #[error("no app of this world has the key `{0}`")]
     App(String),
-    /// Nobody in the app's organisation has this user id.
+    /// No organisation has this corp id.
+    #[error("no organisation of this world has the corp_id `{0}`")]
+    Corp(String),
+    /// No account has this union id.
+    #[error("no account of this world has the union_id `{0}`")]
+    Account(String),
+    /// Nobody in the organisation has this user id.
     #[error("nobody in the organisation `{corp_id}` has the user_id `{user_id}`")]
     Person {
         /// The user id.
         user_id: String,
-        /// The app's organisation.
+        /// The organisation.
         corp_id: String,
     },
 }

@@ -140,7 +140,7 @@ impl Reply {
         if let Some(fields) = body.as_object_mut().filter(|_| code == PERMISSION_DENIED) {
             fields.insert(
                 "accessdenieddetail".to_owned(),
-                json!({"requiredScopes": ["qyapi_get_member"]}),
+                json!({"requiredScopes": ["Contact.User.Read"]}),
             );
         }
         Self::json(status, body, code)
@@ -219,6 +219,12 @@ pub(crate) fn old_text(code: i64) -> &'static str {
         90020 => "企业本月API调用量已用完",
         400_001 => "系统错误",
         400_002 => "参数错误",
+        853_001 => "timestamp参数格式不正确，必须是当前时间的毫秒数",
+        853_002 => "timestamp参数不合法，该参数值与钉钉服务器当前时间相差超过1分钟",
+        853_003 => "accessKey参数不合法，必须是钉钉开放平台存在的appId",
+        853_004 => {
+            "signature参数不正确，与钉钉服务端计算出来的签名不一致，注意该参数传递时必须urlEncode"
+        }
         _ => "error made by the sandbox",
     }
 }
@@ -233,8 +239,13 @@ pub(crate) fn new_text(code: &str) -> &str {
         "Missingbody" => "body is mandatory for this action.",
         "unknownError" => "未知错误",
         "systemBusy" => "系统繁忙",
-        "Forbidden.AccessDenied.IpNotInWhiteList" => "访问ip不在白名单之中",
-        PERMISSION_DENIED => "应用尚未开通所需的权限",
+        IP_NOT_LISTED => "访问ip不在白名单之中",
+        "accesstoken.expired" => "access_token已过期",
+        "invalidParameter.authCode.notFound" => "不合法的临时授权码",
+        "invalidParameter.user.notFound" => "找不到该用户",
+        PERMISSION_DENIED => {
+            "没有调用该接口的权限，接口权限申请参考：https://open.dingtalk.com/document/orgapp-server/add-api-permission"
+        }
         QPS_LIMIT => QPS_TEXT,
         other => other,
     }
@@ -244,5 +255,6 @@ pub(crate) fn new_text(code: &str) -> &str {
 pub(crate) const OK: &str = "ok";
 pub(crate) const JSON: &str = "application/json;charset=UTF-8";
 pub(crate) const QPS_LIMIT: &str = "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi";
-const PERMISSION_DENIED: &str = "Forbidden.AccessDenied.AccessTokenPermissionDenied";
+pub(crate) const IP_NOT_LISTED: &str = "Forbidden.AccessDenied.IpNotInWhiteList";
+pub(crate) const PERMISSION_DENIED: &str = "Forbidden.AccessDenied.AccessTokenPermissionDenied";
 const QPS_TEXT: &str = "您的企业应用调用钉钉开放平台当前接口的所有请求都被暂时禁用了";

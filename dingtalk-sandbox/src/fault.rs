@@ -193,7 +193,8 @@ impl Fault {
     }
 
     /// The answer is about another organisation: `getuserinfo`, `user/get` and `getbyunionid` answer with that organisation's person
-    /// of the same user id, else with its first person. The code is spent. Other calls carry no organisation and stay as they are.
+    /// of the same user id, else with its first person, and `userAccessToken` with its id. The code is spent. Other calls carry no
+    /// organisation and stay as they are.
     #[must_use]
     pub fn wrong_corp() -> Self {
         Self::new(FaultKind::WrongCorp)

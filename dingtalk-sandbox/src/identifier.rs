@@ -2,15 +2,17 @@
 
 use std::fmt::Write as _;
 
+use sha2::{Digest, Sha256};
+
 /// 32 hexadecimal digits: tokens and codes.
 pub(crate) fn hex32() -> String {
-    random::<16>()
-        .iter()
-        .fold(String::with_capacity(32), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    hex(&random::<16>())
+}
+
+/// Who somebody is for one app: always the same, and for no two apps the same.
+pub(crate) fn open_id(app_key: &str, union_id: &str) -> String {
+    let digest = Sha256::digest(format!("{app_key}\n{union_id}"));
+    hex(digest.get(..12).unwrap_or_default())
 }
 
 /// The old host's `request_id`: 13 digits of base 36.
@@ -37,6 +39,14 @@ pub(crate) fn new_request_id() -> String {
     )
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 #[expect(
     clippy::expect_used,
     reason = "a machine without randomness cannot run a sandbox"
@@ -61,5 +71,8 @@ mod tests {
             [8, 4, 4, 4, 12]
         );
         assert_ne!(hex32(), hex32());
+        assert_eq!(open_id("a", "u").len(), 24);
+        assert_eq!(open_id("a", "u"), open_id("a", "u"));
+        assert_ne!(open_id("a", "u"), open_id("b", "u"));
     }
 }

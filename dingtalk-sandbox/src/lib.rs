@@ -17,15 +17,19 @@ mod rate;
 mod sandbox;
 mod server;
 mod token;
+mod user_token;
 mod wire;
 mod world;
 
 pub use self::{
     calls::Call,
     clock::Clock,
+    code::SignInCode,
     engine::Unknown,
     fault::Fault,
     hold::Hold,
     sandbox::{Sandbox, SandboxBuilder},
-    world::{App, Corp, Department, Person, Role, TokenRepeat, World, WorldError},
+    world::{
+        Account, App, Corp, Department, Person, Role, SignInApp, TokenRepeat, World, WorldError,
+    },
 };

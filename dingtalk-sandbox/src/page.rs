@@ -182,8 +182,8 @@ mod tests {
             });
         }
         let page = html(&world, SocketAddr::from(([127, 0, 0, 1], 7070)));
-        assert!(page.contains(">6 more are in the JSON."));
+        assert!(page.contains(">8 more are in the JSON."));
         let rows = page.matches("class=\"person\"").count();
-        assert_eq!(rows, MOST_PEOPLE + 2);
+        assert_eq!(rows, MOST_PEOPLE + 3);
     }
 }

@@ -20,12 +20,24 @@ pub const USER_GET: &str = "POST /topapi/v2/user/get";
 /// A union id to a user id.
 /// Source: <https://open.dingtalk.com/document/development/query-a-user-by-the-union-id>
 pub const GETBYUNIONID: &str = "POST /topapi/user/getbyunionid";
+/// A web sign-in's code, or a refresh token, to a pair of user tokens.
+/// Source: <https://open.dingtalk.com/document/development/obtain-user-token>
+pub const USER_ACCESS_TOKEN: &str = "POST /v1.0/oauth2/userAccessToken";
+/// A user token to an account: `me`, or a union id.
+/// Source: <https://open.dingtalk.com/document/development/dingtalk-retrieve-user-information>
+pub const CONTACT_USER: &str = "GET /v1.0/contact/users/{unionId}";
+/// A code of the older sign-in pages to an account.
+/// Source: <https://open.dingtalk.com/document/development/obtain-the-user-information-based-on-the-sns-temporary-authorization>
+pub const SNS_USERINFO: &str = "POST /sns/getuserinfo_bycode";
 
-/// The calls the sandbox knows, in the order a login makes them.
-pub const ALL: [&str; 6] = [
+/// The calls the sandbox knows, in the order logins make them.
+pub const ALL: [&str; 9] = [
     ACCESS_TOKEN,
     CORP_TOKEN,
     GETTOKEN,
+    USER_ACCESS_TOKEN,
+    CONTACT_USER,
+    SNS_USERINFO,
     GETUSERINFO,
     USER_GET,
     GETBYUNIONID,

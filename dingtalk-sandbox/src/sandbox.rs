@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     calls::Call,
     clock::Clock,
-    code::CodeKind,
+    code::SignInCode,
     engine::{Engine, Unknown},
     fault::{Fault, Phase},
     hold::Hold,
@@ -100,7 +100,40 @@ impl Sandbox {
     /// # Errors
     /// If the world has no such app, or the app's organisation no such person.
     pub fn try_code(&self, app_key: &str, user_id: &str) -> Result<String, Unknown> {
-        self.engine.mint(CodeKind::Silent, app_key, user_id)
+        self.engine.silent_code(app_key, user_id)
+    }
+
+    /// A fresh code of a web sign-in: what the sign-in page sends back to the app when this person of the app's organisation signed in
+    /// there with the scope `openid corpid`. [`sign_in_code`](Self::sign_in_code) knows strangers, other organisations and the older
+    /// pages, and gives an error instead of a panic.
+    ///
+    /// # Panics
+    /// If the world has no such app, or the app's organisation no such person.
+    #[must_use]
+    #[track_caller]
+    #[expect(
+        clippy::panic,
+        reason = "a test aid: a misspelt name should stop the test here"
+    )]
+    pub fn web_code(&self, app_key: &str, user_id: &str) -> String {
+        let code = || {
+            let app = self.world().app(app_key);
+            let app = app.ok_or_else(|| Unknown::App(app_key.to_owned()))?;
+            let person = self.engine.member(&app.corp_id, user_id)?;
+            self.sign_in_code(&SignInCode::web(app_key, &person.union_id))
+        };
+        match code() {
+            Ok(code) => code,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// A fresh code of a sign-in in a browser.
+    ///
+    /// # Errors
+    /// If the world has no such app, account or organisation.
+    pub fn sign_in_code(&self, wanted: &SignInCode) -> Result<String, Unknown> {
+        self.engine.sign_in_code(wanted)
     }
 
     /// The latest 10 000 calls since the start or the last [`reset_calls`](Self::reset_calls), in order of arrival.
@@ -134,9 +167,9 @@ impl Sandbox {
         self.engine.calls().reset();
     }
 
-    /// Ends every token of this app, as DingTalk may at any time. Codes stay.
+    /// Ends every token of this app and of its users, refresh tokens too, as DingTalk may at any time. Codes stay.
     pub fn revoke_tokens(&self, app_key: &str) {
-        self.engine.state().tokens.revoke(app_key);
+        self.engine.revoke_tokens(app_key);
     }
 
     /// Makes something go wrong, besides what goes wrong already. At most 1000 faults are kept; more are ignored with a warning.

@@ -116,6 +116,9 @@ fn api_request(head: &Parts, body: Bytes, peer: SocketAddr) -> api::Request {
         content_type: header(head, CONTENT_TYPE.as_str())
             .unwrap_or_default()
             .to_owned(),
+        header_token: header(head, "x-acs-dingtalk-access-token")
+            .filter(|token| !token.trim().is_empty())
+            .map(str::to_owned),
         body,
     }
 }

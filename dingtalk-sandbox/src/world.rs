@@ -1,11 +1,17 @@
 //! What exists: companies, apps, people, departments, roles. All of it is toy data.
 
+mod account;
 mod check;
 mod person;
+mod redirect;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{check::WorldError, person::Person};
+pub use self::{
+    account::{Account, SignInApp},
+    check::WorldError,
+    person::Person,
+};
 
 /// Everything the sandbox knows, as read from a TOML file or as built in.
 ///
@@ -21,16 +27,22 @@ pub struct World {
     pub code_seconds: u64,
     /// Calls one IP may make in 20 seconds before it is shut out for 5 minutes. 0, the default, is no limit; DingTalk's is 10000.
     pub calls_per_ip: u32,
+    /// The password of every account that has none of its own. Default: `dingtalk`.
+    pub password: String,
     /// The organisations.
     pub corps: Vec<Corp>,
     /// The internal apps.
     pub apps: Vec<App>,
+    /// The apps that sign people in by the older pages.
+    pub sign_in_apps: Vec<SignInApp>,
     /// The departments. Department 1 is an organisation's root and exists by itself.
     pub departments: Vec<Department>,
     /// The roles that people can have.
     pub roles: Vec<Role>,
     /// The people, each in one organisation.
     pub people: Vec<Person>,
+    /// What accounts say besides what the people they belong to do, and the accounts of strangers.
+    pub accounts: Vec<Account>,
 }
 
 /// What the endpoint `{corpId}/token` answers to a repeated call within the token's life.
@@ -76,8 +88,18 @@ pub struct App {
     /// Where the app's home page is.
     #[serde(default)]
     pub home_url: String,
+    /// Where it may send people back to after a web sign-in: scheme, host and port are compared. The port may be `*`, any,
+    /// which DingTalk does not have. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_urls: Vec<String>,
+    /// Whether the sign-in page lets people through who are not in the app's organisation. Default: no, as DingTalk.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub admits_strangers: bool,
+    /// Whether `contact/users` masks mobile numbers, as for a third-party app. Default: no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub masks_mobile: bool,
     /// What it may call: `qyapi_base` (codes), `qyapi_get_member` (details and union ids), `fieldMobile` and `fieldEmail`
-    /// (those fields of the details). Default: all four.
+    /// (those fields of the details), `Contact.User.Read` and `Contact.User.mobile` (accounts, their mobile number). Default: all six.
     #[serde(default = "all_permissions")]
     pub permissions: Vec<String>,
     /// Departments whose people see the app. Empty, with `visible_users` empty too: everybody.
@@ -121,6 +143,9 @@ impl Default for App {
             app_secret: String::new(),
             agent_id: 0,
             home_url: String::new(),
+            redirect_urls: Vec::new(),
+            admits_strangers: false,
+            masks_mobile: false,
             permissions: all_permissions(),
             visible_departments: Vec::new(),
             visible_users: Vec::new(),
@@ -209,11 +234,14 @@ impl World {
             token_seconds: 7200,
             code_seconds: 300,
             calls_per_ip: 0,
+            password: "dingtalk".to_owned(),
             corps: Vec::new(),
             apps: Vec::new(),
+            sign_in_apps: Vec::new(),
             departments: Vec::new(),
             roles: Vec::new(),
             people: Vec::new(),
+            accounts: Vec::new(),
         }
     }
 }
@@ -251,6 +279,8 @@ fn all_permissions() -> Vec<String> {
         "qyapi_get_member",
         "fieldMobile",
         "fieldEmail",
+        "Contact.User.Read",
+        "Contact.User.mobile",
     ]
     .map(str::to_owned)
     .to_vec()

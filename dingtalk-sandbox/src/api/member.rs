@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Request;
 use crate::{
-    code::CodeKind,
+    code::{CodeKind, Grant, Worthless},
     engine::{Engine, State},
     envelope::{self, Reply},
     route,
@@ -29,14 +29,15 @@ pub(super) fn getuserinfo(engine: &Engine, request: &Request, wrong_corp: bool) 
         return Reply::business(ROUTE, 40078).because("no code was sent");
     };
     let now = engine.clock.elapsed();
-    let code = match state
+    let spent = state
         .codes
-        .spend(&code, CodeKind::Silent, &app.corp_id, &app.app_key, now)
-    {
-        Ok(code) => code,
+        .spend(&code, CodeKind::Silent, &app.corp_id, &app.app_key, now);
+    let person = match spent {
+        Ok(Grant::Silent { corp_id, user_id }) => engine.world.person(&corp_id, &user_id),
+        Ok(_) => return Reply::business(ROUTE, 40078).because(Worthless::OtherKind.text()),
         Err(why) => return Reply::business(ROUTE, 40078).because(why.text()),
     };
-    let Some(person) = engine.world.person(&code.corp_id, &code.user_id) else {
+    let Some(person) = person else {
         return Reply::business(ROUTE, 60121);
     };
     if !app.sees(person) {
@@ -191,7 +192,7 @@ fn shown<'a>(engine: &'a Engine, person: &'a Person, wrong_corp: bool) -> &'a Pe
 }
 
 /// A parameter as text. The gateway takes a number for its digits.
-fn text(params: &Map<String, Value>, key: &str) -> Option<String> {
+pub(super) fn text(params: &Map<String, Value>, key: &str) -> Option<String> {
     match params.get(key)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

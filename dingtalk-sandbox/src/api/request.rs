@@ -13,6 +13,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) content_type: String,
+    /// Where the new host looks for a token: `x-acs-dingtalk-access-token`.
+    pub(crate) header_token: Option<String>,
     pub(crate) body: Bytes,
 }
 

@@ -99,12 +99,15 @@ fn issue(engine: &Engine, app: &App, kind: TokenKind) -> String {
 }
 
 /// The new host reads JSON only, and answers anything else as if there were no body.
-fn new_body(request: &Request) -> Result<Map<String, Value>, Box<Reply>> {
+pub(super) fn new_body(request: &Request) -> Result<Map<String, Value>, Box<Reply>> {
     let fields = request.is_json().then(|| request.json()).flatten();
     fields.ok_or_else(|| Box::new(new_refusal(400, "Missingbody")))
 }
 
-fn required<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, Box<Reply>> {
+pub(super) fn required<'a>(
+    fields: &'a Map<String, Value>,
+    key: &str,
+) -> Result<&'a str, Box<Reply>> {
     fields
         .get(key)
         .and_then(Value::as_str)
@@ -118,12 +121,12 @@ fn required<'a>(fields: &'a Map<String, Value>, key: &str) -> Result<&'a str, Bo
         })
 }
 
-fn new_refusal(status: u16, code: &str) -> Reply {
+pub(super) fn new_refusal(status: u16, code: &str) -> Reply {
     Reply::new_error(status, code, envelope::new_text(code))
 }
 
 /// IP, then calls per second.
-fn outside_limits(
+pub(super) fn outside_limits(
     engine: &Engine,
     request: &Request,
     app: &App,
@@ -131,7 +134,7 @@ fn outside_limits(
 ) -> Option<Reply> {
     if let Some(text) = super::member::outside_whitelist(app, request.ip) {
         return Some(if route::is_new_host(route) {
-            Reply::new_error(403, "Forbidden.AccessDenied.IpNotInWhiteList", &text)
+            Reply::new_error(403, envelope::IP_NOT_LISTED, &text)
         } else {
             Reply::gateway(route, 60020, &text)
         });

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde_json::{Map, Value};
 
-use crate::{fault::Fault, route, server::header};
+use crate::{engine::Engine, fault::Fault, route, server::header};
 
 /// Which field is wrong, and what is allowed.
 #[derive(Debug)]
@@ -112,6 +112,38 @@ pub(super) fn after(fields: &mut Fields) -> Result<bool, Wrong> {
 }
 
 /// A fault, with the names and units of [`Fault::to_json`].
+/// A text.
+pub(super) fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+/// `corp_id`, of an organisation there is.
+pub(super) fn corp(engine: &Engine, fields: &mut Fields) -> Result<Option<String>, Wrong> {
+    let corps = engine.world.corps.iter().map(|corp| corp.corp_id.as_str());
+    let ids: Vec<&str> = corps.collect();
+    fields.optional("corp_id", &ids.join(", "), |value| {
+        text(value).filter(|id| ids.contains(&id.as_str()))
+    })
+}
+
+/// The union id of somebody: `union_id`, or `user_id` in this organisation.
+pub(super) fn account(
+    engine: &Engine,
+    fields: &mut Fields,
+    corp_id: Option<&str>,
+) -> Result<String, Wrong> {
+    if let Some(union_id) = fields.optional("union_id", "an account's", |value| {
+        engine.world.account(value.as_str()?)
+    })? {
+        return Ok(union_id.union_id);
+    }
+    let user_id = fields.required("user_id", "a text, or give union_id", text)?;
+    engine
+        .member(corp_id.unwrap_or_default(), &user_id)
+        .map(|person| person.union_id.clone())
+        .map_err(|unknown| Wrong(format!("user_id: {unknown}")))
+}
+
 pub(super) fn fault(fields: &mut Fields) -> Result<Fault, Wrong> {
     let kind = fields.required("kind", KINDS, |value| {
         let kind = value.as_str()?;

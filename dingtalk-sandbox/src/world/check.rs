@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Person, World};
+use super::{Person, World, redirect::Origin};
 
 /// What is wrong with a world.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +56,21 @@ impl World {
                     );
                 }
             }
+            redirect_urls(&app.redirect_urls, || format!("apps[{at}].redirect_urls"))?;
+        }
+        for (at, app) in self.sign_in_apps.iter().enumerate() {
+            filled(&app.app_id, || format!("sign_in_apps[{at}].app_id"))?;
+            filled(&app.app_secret, || format!("sign_in_apps[{at}].app_secret"))?;
+            self.known_corp(&app.corp_id, || format!("sign_in_apps[{at}].corp_id"))?;
+            if !keys.insert(app.app_id.as_str()) {
+                return wrong(
+                    format!("sign_in_apps[{at}].app_id"),
+                    format!("`{}` stands here twice, or is an app's key", app.app_id),
+                );
+            }
+            redirect_urls(&app.redirect_urls, || {
+                format!("sign_in_apps[{at}].redirect_urls")
+            })?;
         }
         for (at, dept) in self.departments.iter().enumerate() {
             self.known_corp(&dept.corp_id, || format!("departments[{at}].corp_id"))?;
@@ -75,6 +90,7 @@ impl World {
             }
             self.check_places(at, person)?;
         }
+        self.check_accounts()?;
         for (key, value) in [
             ("token_seconds", self.token_seconds),
             ("code_seconds", self.code_seconds),
@@ -83,6 +99,27 @@ impl World {
                 return wrong(
                     key.to_owned(),
                     format!("{value} is not between 1 and {LONGEST_LIFE} seconds"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_accounts(&self) -> Result<(), WorldError> {
+        filled(&self.password, || "password".to_owned())?;
+        let mut seen = HashSet::new();
+        for (at, account) in self.accounts.iter().enumerate() {
+            filled(&account.union_id, || format!("accounts[{at}].union_id"))?;
+            if !seen.insert(account.union_id.as_str()) {
+                return wrong(
+                    format!("accounts[{at}].union_id"),
+                    format!("`{}` stands here twice", account.union_id),
+                );
+            }
+            if account.nick.is_none() && self.memberships(&account.union_id).next().is_none() {
+                return wrong(
+                    format!("accounts[{at}].nick"),
+                    "is missing, and nobody in an organisation has that union id".to_owned(),
                 );
             }
         }
@@ -135,6 +172,16 @@ impl World {
             key(),
             format!("no organisation has the corp_id `{corp_id}`"),
         )
+    }
+}
+
+fn redirect_urls(urls: &[String], key: impl FnOnce() -> String) -> Result<(), WorldError> {
+    match urls.iter().find(|url| Origin::registered(url).is_none()) {
+        None => Ok(()),
+        Some(url) => wrong(
+            key(),
+            format!("`{url}` is not a URL as http://127.0.0.1:8080/callback"),
+        ),
     }
 }
 
@@ -218,6 +265,33 @@ mod tests {
         assert_eq!(
             message(&text),
             "apps[0].allowed_ips: `home` is not an IP address"
+        );
+    }
+
+    #[test]
+    fn a_redirect_url_must_be_a_url() {
+        let app = "[[apps]]\ncorp_id = \"ding1\"\napp_key = \"k\"\napp_secret = \"s\"\n";
+        assert_eq!(
+            message(&format!("{CORP}{app}redirect_urls = [\"/callback\"]\n")),
+            "apps[0].redirect_urls: `/callback` is not a URL as http://127.0.0.1:8080/callback"
+        );
+    }
+
+    #[test]
+    fn a_stranger_needs_a_name() {
+        assert_eq!(
+            message("[[accounts]]\nunion_id = \"x\"\n"),
+            "accounts[0].nick: is missing, and nobody in an organisation has that union id"
+        );
+    }
+
+    #[test]
+    fn an_app_id_is_no_other_apps_key() {
+        let apps = "[[apps]]\ncorp_id = \"ding1\"\napp_key = \"k\"\napp_secret = \"s\"\n\
+                    [[sign_in_apps]]\ncorp_id = \"ding1\"\napp_id = \"k\"\napp_secret = \"s\"\n";
+        assert_eq!(
+            message(&format!("{CORP}{apps}")),
+            "sign_in_apps[0].app_id: `k` stands here twice, or is an app's key"
         );
     }
 }

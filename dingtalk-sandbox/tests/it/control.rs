@@ -62,8 +62,8 @@ async fn bad_input_is_told_which_field_and_what_is_allowed() {
         ),
         (
             "codes",
-            json!({"app": HR.0, "user_id": "lina02", "flow": "web"}),
-            "flow: must be silent",
+            json!({"app": HR.0, "user_id": "lina02", "flow": "mail"}),
+            "flow: must be silent, web, sns",
         ),
         (
             "codes",
@@ -359,6 +359,6 @@ async fn other_sites_pages_are_refused() {
         answer.header("cross-origin-resource-policy").as_deref(),
         Some("same-origin")
     );
-    assert_eq!(answer.json()["people"].as_array().map(Vec::len), Some(8));
+    assert_eq!(answer.json()["people"].as_array().map(Vec::len), Some(11));
     assert_eq!(answer.json()["corp_token_repeat"], Value::from("same"));
 }

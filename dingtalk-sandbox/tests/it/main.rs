@@ -7,6 +7,7 @@
     reason = "helpers of tests fail as tests do"
 )]
 
+mod accounts;
 mod checks;
 mod client;
 mod control;
@@ -15,6 +16,7 @@ mod faults;
 mod holds;
 mod page;
 mod samples;
+mod sns;
 
 use dingtalk_sandbox::{Clock, Sandbox, World};
 use serde_json::json;

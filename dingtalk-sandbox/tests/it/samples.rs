@@ -11,7 +11,7 @@ use crate::{
 
 /// Compares with `tests/samples/{name}.json`. Live answers of topapi carry `request_id` also where the documentation's do not.
 #[track_caller]
-fn assert_like(name: &str, status: u16, answer: &Answer) {
+pub(crate) fn assert_like(name: &str, status: u16, answer: &Answer) {
     let path = format!("{}/tests/samples/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let mut sample: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let actual = answer.json();
