@@ -18,6 +18,7 @@ mod fault;
 mod headers;
 mod hook;
 mod login;
+mod page;
 mod parity;
 mod placement;
 mod redirect;
