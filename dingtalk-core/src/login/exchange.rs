@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use ring::digest::{Context, SHA256};
+use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -321,13 +321,11 @@ impl Recent {
 
 /// Codes are never kept, not even in memory: their hash is enough to know one again.
 fn code_hash(attempt: &Attempt) -> CodeHash {
-    let mut hash = Context::new(&SHA256);
+    let mut hash = Sha256::new();
     hash.update(attempt.app.app_key.as_bytes());
-    hash.update(&[0]);
-    hash.update(attempt.code.secret().expose().as_bytes());
-    let mut whole = CodeHash::default();
-    whole.copy_from_slice(hash.finish().as_ref());
-    whole
+    hash.update([0]);
+    hash.update(attempt.code.secret().expose());
+    hash.finalize().into()
 }
 
 fn claim_key(hash: &CodeHash) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cookie::{Cookie, SameSite, time};
 use memchr::memchr;
-use ring::digest::{SHA256, digest};
+use sha2::{Digest, Sha256};
 
 /// The name and attributes of our cookies.
 #[derive(Clone, Debug)]
@@ -24,9 +24,8 @@ impl Jar {
     /// Cookies are shared between the ports and paths of a host, so the origin and the handle's name are in theirs. `is_framed`
     /// lets other sites' frames carry them, each site its own.
     pub(crate) fn new(origin: &str, handle: &str, is_secure: bool, is_framed: bool) -> Self {
-        let hash = digest(&SHA256, format!("{origin}\n{handle}").as_bytes());
+        let hash = Sha256::digest(format!("{origin}\n{handle}"));
         let hash: String = hash
-            .as_ref()
             .iter()
             .take(4)
             .map(|byte| format!("{byte:02x}"))

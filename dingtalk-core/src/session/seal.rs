@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce, Tag};
 use base64_simd::URL_SAFE_NO_PAD;
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, KeyType, Salt};
+use hkdf::Hkdf;
+use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::key::{SessionKey, refuse};
@@ -38,7 +40,7 @@ pub(crate) struct Sealer {
 struct Key {
     /// Stands behind what the key sealed. Two keys may have the same.
     id: u8,
-    cipher: LessSafeKey,
+    cipher: Aes256Gcm,
 }
 
 /// What opening gave.
@@ -69,14 +71,17 @@ impl Sealer {
     pub(crate) fn seal(&self, text: &str) -> Result<String, Error> {
         let nonce: [u8; NONCE] = random::bytes()?;
         let key = self.keys.first().ok_or(Error::NoRandomness)?;
-        let mut sealed = text.as_bytes().to_vec();
-        key.cipher
-            .seal_in_place_append_tag(
-                Nonce::assume_unique_for_key(nonce),
-                Aad::from(&self.bound),
-                &mut sealed,
+        let mut sealed = Vec::with_capacity(text.len() + OVERHEAD);
+        sealed.extend_from_slice(text.as_bytes());
+        let tag = key
+            .cipher
+            .encrypt_inout_detached(
+                &Nonce::from(nonce),
+                &self.bound,
+                sealed.as_mut_slice().into(),
             )
             .map_err(|_| Error::NoRandomness)?;
+        sealed.extend_from_slice(&tag);
         sealed.extend_from_slice(&nonce);
         sealed.push(key.id);
         Ok(URL_SAFE_NO_PAD.encode_to_string(sealed))
@@ -119,13 +124,19 @@ impl Sealer {
 
     /// Leaves the plain text at the beginning of `bytes` and gives its length, or leaves zeros.
     fn open_slice(&self, key: &Key, bytes: &mut [u8]) -> Option<usize> {
-        let opened = bytes.len().checked_sub(NONCE + 1).and_then(|at| {
-            let (body, tail) = bytes.split_at_mut_checked(at)?;
-            let nonce = Nonce::try_assume_unique_for_key(tail.get(..NONCE)?).ok()?;
-            let text = key
-                .cipher
-                .open_in_place(nonce, Aad::from(&self.bound), body);
-            Some(text.ok()?.len())
+        let opened = bytes.len().checked_sub(OVERHEAD).and_then(|at| {
+            let (text, tail) = bytes.split_at_mut_checked(at)?;
+            let (tag, tail) = tail.split_first_chunk::<TAG>()?;
+            let nonce = tail.first_chunk::<NONCE>()?;
+            key.cipher
+                .decrypt_inout_detached(
+                    &Nonce::from(*nonce),
+                    &self.bound,
+                    text.into(),
+                    &Tag::from(*tag),
+                )
+                .ok()?;
+            Some(at)
         });
         if opened.is_none() {
             bytes.zeroize();
@@ -137,25 +148,15 @@ impl Sealer {
 impl Key {
     fn derive(key: &[u8], purpose: Purpose) -> Option<Self> {
         let mut derived = Zeroizing::new([0; DERIVED]);
-        Salt::new(HKDF_SHA256, b"")
-            .extract(key)
-            .expand(&[b"dingtalk v1 ", purpose.name().as_bytes()], Derived)
-            .and_then(|output| output.fill(&mut *derived))
+        let info = format!("dingtalk v1 {}", purpose.name());
+        Hkdf::<Sha256>::new(None, key)
+            .expand(info.as_bytes(), &mut *derived)
             .ok()?;
         let (id, cipher) = derived.split_first()?;
         Some(Self {
             id: *id,
-            cipher: LessSafeKey::new(UnboundKey::new(&AES_256_GCM, cipher).ok()?),
+            cipher: Aes256Gcm::new_from_slice(cipher).ok()?,
         })
-    }
-}
-
-/// How much is derived: an id and an AES-256 key.
-struct Derived;
-
-impl KeyType for Derived {
-    fn len(&self) -> usize {
-        DERIVED
     }
 }
 
@@ -172,12 +173,14 @@ pub(crate) const fn room_in(characters: usize) -> usize {
     (characters / 4 * 3).saturating_sub(OVERHEAD)
 }
 
+/// An id and an AES-256 key.
 const DERIVED: usize = 33;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const OVERHEAD: usize = 1 + NONCE + TAG;
 /// No cookie is longer.
 const MAX_SEALED: usize = 4096;
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -193,6 +196,15 @@ mod tests {
 
     fn text(opened: Option<Opened>) -> Option<String> {
         opened.map(|opened| opened.text)
+    }
+
+    #[test]
+    fn the_format_is_what_another_implementation_makes_of_it() {
+        let hex: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let sealer = sealer(&SessionKey::parse(&hex).unwrap());
+        // By Python's `cryptography`: HKDF-SHA-256 without a salt, AES-256-GCM, nonce 0 to 11.
+        let sealed = b"W8ACCywsG06SSW6NVqFglnhfoHHEAAECAwQFBgcICQoL0Q";
+        assert_eq!(text(sealer.open(sealed)).as_deref(), Some("hello"));
     }
 
     /// D6
