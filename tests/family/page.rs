@@ -111,7 +111,7 @@ both! {
         ] {
             let shown = format!("{request:?}");
             let page = request.send(address).await;
-            assert_eq!(page.status, status, "{shown}");
+            assert_eq!((page.status, page.header("content-type")), (status, Some("text/html; charset=utf-8")), "{shown}");
             let html = page.text();
             assert!(html.contains(code) && html.contains("workbench"), "{shown}: {html}");
             assert_eq!(data(&page), None, "{shown}");
