@@ -13,18 +13,19 @@ use self::fields::{Fields, Wrong};
 use crate::{
     calls,
     code::{CodeKind, SignInCode},
-    engine::Engine,
+    engine::{Engine, Unknown},
     envelope::Reply,
     fault::{Fault, Phase},
     route,
     server::header,
+    signin::{self, PendingSignIn},
 };
 
-pub(crate) use self::guard::same_machine;
+pub(crate) use self::guard::{admits, same_machine};
 
 /// Answers what came to `/sandbox/…`.
 pub(crate) fn answer(engine: &Engine, head: &Parts, body: &Bytes, own: SocketAddr) -> Reply {
-    if let Err(why) = guard::admits(head, own) {
+    if let Err(why) = admits(head, own) {
         return error(403, why);
     }
     let path = head
@@ -39,6 +40,7 @@ pub(crate) fn answer(engine: &Engine, head: &Parts, body: &Bytes, own: SocketAdd
         (&Method::GET, "clock") => Ok(clock(engine)),
         (&Method::GET, "faults") => Ok(list_faults(engine)),
         (&Method::GET, "holds") => Ok(list_holds(engine)),
+        (&Method::GET, "signins") => Ok(list_sign_ins(engine)),
         (&Method::DELETE, "faults") => Ok(json!({"cleared": engine.faults().clear()})),
         (&Method::POST, action) if ACTIONS.contains(&action) => {
             Fields::read(head, body).and_then(|fields| act(engine, action, fields))
@@ -69,6 +71,23 @@ pub(crate) fn answer(engine: &Engine, head: &Parts, body: &Bytes, own: SocketAdd
 fn act(engine: &Engine, action: &str, mut fields: Fields) -> Result<Value, Wrong> {
     match action {
         "codes" => mint_code(engine, fields),
+        "signins/confirm" => {
+            let id = fields.required("id", "the id of a sign-in", fields::text)?;
+            let corp_id = fields::corp(engine, &mut fields)?;
+            let own_corp = signin::list(engine)
+                .into_iter()
+                .find(|sign_in| sign_in.id == id)
+                .and_then(|sign_in| engine.world.owner(&sign_in.app))
+                .map(|(_, corp_id)| corp_id.clone());
+            let union_id = fields::account(engine, &mut fields, corp_id.or(own_corp).as_deref())?;
+            fields.finish()?;
+            signed_in(signin::confirm(engine, &id, &union_id))
+        }
+        "signins/refuse" => {
+            let id = fields.required("id", "the id of a sign-in", fields::text)?;
+            fields.finish()?;
+            signed_in(signin::refuse(engine, &id))
+        }
         "calls/reset" => {
             fields.finish()?;
             engine.calls().reset();
@@ -219,6 +238,17 @@ fn list_faults(engine: &Engine) -> Value {
     json!({"faults": engine.faults().active().iter().map(Fault::to_json).collect::<Vec<_>>()})
 }
 
+fn list_sign_ins(engine: &Engine) -> Value {
+    let sign_ins = signin::list(engine);
+    json!({"signins": sign_ins.iter().map(PendingSignIn::to_json).collect::<Vec<_>>()})
+}
+
+fn signed_in(answered: Result<PendingSignIn, Unknown>) -> Result<Value, Wrong> {
+    answered
+        .map(|sign_in| sign_in.to_json())
+        .map_err(|unknown| Wrong(format!("id: {unknown}")))
+}
+
 fn list_holds(engine: &Engine) -> Value {
     let show = |gate: std::sync::Arc<crate::hold::Gate>| {
         let when = if gate.phase == Phase::After {
@@ -294,9 +324,19 @@ pub(crate) fn error(status: u16, text: String) -> Reply {
     reply(status, json!({"error": text}))
 }
 
-const READS: &[&str] = &["world", "calls", "calls/count", "clock", "faults", "holds"];
+const READS: &[&str] = &[
+    "world",
+    "calls",
+    "calls/count",
+    "clock",
+    "faults",
+    "holds",
+    "signins",
+];
 const ACTIONS: &[&str] = &[
     "codes",
+    "signins/confirm",
+    "signins/refuse",
     "calls/reset",
     "tokens/revoke",
     "clock/advance",

@@ -13,6 +13,7 @@ use crate::{
     fault::Faults,
     hold::Holds,
     rate::{AppRates, IpRates},
+    signin::SignIns,
     token::Tokens,
     user_token::UserTokens,
     world::{Person, World},
@@ -34,6 +35,7 @@ pub(crate) struct State {
     pub(crate) tokens: Tokens,
     pub(crate) user_tokens: UserTokens,
     pub(crate) codes: Codes,
+    pub(crate) sign_ins: SignIns,
     pub(crate) app_rates: AppRates,
     pub(crate) ip_rates: IpRates,
 }
@@ -178,6 +180,9 @@ pub enum Unknown {
     /// No account has this union id.
     #[error("no account of this world has the union_id `{0}`")]
     Account(String),
+    /// No sign-in with this id waits for a phone.
+    #[error("no sign-in waits with the id `{0}`")]
+    SignIn(String),
     /// Nobody in the organisation has this user id.
     #[error("nobody in the organisation `{corp_id}` has the user_id `{user_id}`")]
     Person {

@@ -16,6 +16,7 @@ mod page;
 mod rate;
 mod sandbox;
 mod server;
+mod signin;
 mod token;
 mod user_token;
 mod wire;
@@ -29,6 +30,7 @@ pub use self::{
     fault::Fault,
     hold::Hold,
     sandbox::{Sandbox, SandboxBuilder},
+    signin::PendingSignIn,
     world::{
         Account, App, Corp, Department, Person, Role, SignInApp, TokenRepeat, World, WorldError,
     },

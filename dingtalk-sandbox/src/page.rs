@@ -7,8 +7,10 @@ use std::{fmt::Write as _, net::SocketAddr};
 use hyper::http::request::Parts;
 use serde_json::json;
 
-use self::card::{corp_card, escape};
+use self::card::corp_card;
 use crate::{control, engine::Engine, envelope::Reply, route, world::World};
+
+pub(crate) use self::card::escape;
 
 /// Answers what a browser asks for the page. `None` when it is some other path.
 pub(crate) fn answer(engine: &Engine, head: &Parts, own: SocketAddr) -> Option<Reply> {

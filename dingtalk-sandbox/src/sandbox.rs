@@ -17,6 +17,7 @@ use crate::{
     fault::{Fault, Phase},
     hold::Hold,
     route, server,
+    signin::{self, PendingSignIn},
     world::World,
 };
 
@@ -134,6 +135,29 @@ impl Sandbox {
     /// If the world has no such app, account or organisation.
     pub fn sign_in_code(&self, wanted: &SignInCode) -> Result<String, Unknown> {
         self.engine.sign_in_code(wanted)
+    }
+
+    /// The sign-ins whose QR code waits to be answered, oldest first.
+    #[must_use]
+    pub fn sign_ins(&self) -> Vec<PendingSignIn> {
+        signin::list(&self.engine)
+    }
+
+    /// What a person's phone does with a sign-in's QR code: scans and confirms it, for the account with this union id. Whether DingTalk
+    /// lets the account through, the answer's `status` says.
+    ///
+    /// # Errors
+    /// If no such sign-in waits, or the world has no such account.
+    pub fn confirm_sign_in(&self, id: &str, union_id: &str) -> Result<PendingSignIn, Unknown> {
+        signin::confirm(&self.engine, id, union_id)
+    }
+
+    /// Scans a sign-in's QR code and says no.
+    ///
+    /// # Errors
+    /// If no such sign-in waits.
+    pub fn refuse_sign_in(&self, id: &str) -> Result<PendingSignIn, Unknown> {
+        signin::refuse(&self.engine, id)
     }
 
     /// The latest 10 000 calls since the start or the last [`reset_calls`](Self::reset_calls), in order of arrival.

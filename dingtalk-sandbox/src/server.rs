@@ -26,7 +26,7 @@ use crate::{
     api, control,
     engine::Engine,
     envelope::{Reply, ReplyBody},
-    page,
+    page, signin,
     wire::{Plan, Planned, Wire},
 };
 
@@ -91,6 +91,9 @@ async fn answer(
         );
     };
     let path = head.uri.path();
+    if let Some(reply) = signin::answer(engine, &head, &body, own) {
+        return (reply, Plan::default());
+    }
     let ours = if path.starts_with("/sandbox/") {
         Some(control::answer(engine, &head, &body, own))
     } else if head.method == Method::GET || head.method == Method::HEAD {

@@ -7,6 +7,7 @@ mod redirect;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::redirect::{Origin, is_registered};
 pub use self::{
     account::{Account, SignInApp},
     check::WorldError,

@@ -23,7 +23,7 @@ pub(crate) fn same_machine(head: &Parts, own: SocketAddr) -> Result<(), String> 
 }
 
 /// As [`same_machine`], and refuses other sites' pages.
-pub(super) fn admits(head: &Parts, own: SocketAddr) -> Result<(), String> {
+pub(crate) fn admits(head: &Parts, own: SocketAddr) -> Result<(), String> {
     same_machine(head, own)?;
     let host = header(head, "host").unwrap_or_default();
     if let Some(origin) = head.headers.get("origin")

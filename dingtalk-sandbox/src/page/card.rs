@@ -178,7 +178,7 @@ fn plural(n: usize, noun: &str) -> String {
 }
 
 /// Text that is only text, in an element or a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

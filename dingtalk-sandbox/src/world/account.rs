@@ -87,7 +87,6 @@ impl World {
     }
 
     /// Every account: people in the order of the world, then strangers.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the sign-in page"))]
     pub(crate) fn all_accounts(&self) -> Vec<Account> {
         let people = self.people.iter().map(|person| &person.union_id);
         let entries = self.accounts.iter().map(|account| &account.union_id);

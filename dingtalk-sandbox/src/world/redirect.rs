@@ -74,7 +74,6 @@ impl std::fmt::Display for Origin {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for the sign-in page"))]
 /// Whether one of the registered URLs has this origin.
 pub(crate) fn is_registered(registered: &[String], origin: &Origin) -> bool {
     registered

@@ -16,6 +16,7 @@ mod faults;
 mod holds;
 mod page;
 mod samples;
+mod signin;
 mod sns;
 
 use dingtalk_sandbox::{Clock, Sandbox, World};
