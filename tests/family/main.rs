@@ -13,6 +13,7 @@ mod cookies;
 mod corp;
 mod cost;
 mod crowd;
+mod door;
 mod exchange;
 mod fault;
 mod headers;

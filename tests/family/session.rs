@@ -9,6 +9,7 @@ use dingtalk_tests::{Answer, Browser, Gate, Placement, Request, Setup, both, bui
 use futures_util::future::join_all;
 
 mod clock;
+mod race;
 
 both! {
     /// D8
