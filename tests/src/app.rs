@@ -1,6 +1,6 @@
 //! The app under test, the same in both frameworks, on a real socket.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use dingtalk_core::DingTalk;
@@ -98,8 +98,17 @@ impl Drop for RunningApp {
 impl Framework {
     /// Starts the app on a thread and runtimes of its own.
     pub fn start(self, dingtalk: DingTalk, placement: Placement, gate: Gate) -> RunningApp {
-        let listener =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        self.start_on(free_port(), dingtalk, placement, gate)
+    }
+
+    /// As [`start`](Self::start), on a port that is bound already.
+    pub fn start_on(
+        self,
+        listener: TcpListener,
+        dingtalk: DingTalk,
+        placement: Placement,
+        gate: Gate,
+    ) -> RunningApp {
         listener
             .set_nonblocking(true)
             .expect("a socket can be set so");
@@ -115,6 +124,11 @@ impl Framework {
             thread: Some(thread),
         }
     }
+}
+
+/// A free port of this machine, bound.
+pub(crate) fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("loopback has a free port")
 }
 
 /// The headers that a permissive CORS layer adds.

@@ -9,6 +9,7 @@
 
 mod app;
 mod browser;
+pub mod chromium;
 pub mod contract;
 mod pulse;
 mod setup;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use dingtalk_core::{Clock, ConfigError, DingTalk, DingTalkBuilder, InternalApp, SessionKey};
 use dingtalk_sandbox::{Sandbox, World};
 
-use crate::app::{Framework, Gate, Placement, RunningApp};
+use crate::app::{Framework, Gate, Placement, RunningApp, free_port};
 use crate::browser::Browser;
 use crate::pulse::WatchedClock;
 
@@ -86,6 +86,34 @@ impl Setup {
             app,
             gate,
         }
+    }
+
+    /// The world's first app where a real browser reaches it: its public origin is the address it listens on.
+    pub async fn on_loopback(
+        framework: Framework,
+        world: World,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> Self {
+        let sandbox = sandbox(world).await;
+        let listener = free_port();
+        let address = listener.local_addr().expect("it is bound");
+        let dingtalk = build(&sandbox, |builder| {
+            change(builder.public_origin(format!("http://{address}")))
+        });
+        let dingtalk = dingtalk.expect("the settings can work");
+        let gate = Gate::default();
+        let app = framework.start_on(listener, dingtalk.clone(), Placement::Right, gate.clone());
+        Self {
+            sandbox,
+            dingtalk,
+            app,
+            gate,
+        }
+    }
+
+    /// The URL of a target of the app, for an app [on loopback](Self::on_loopback).
+    pub fn url(&self, target: &str) -> String {
+        format!("http://{}{target}", self.app.address())
     }
 
     /// Another instance of the app: a handle of its own on the same sandbox.

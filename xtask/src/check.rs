@@ -9,6 +9,7 @@ use crate::{
 pub(crate) fn test(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
     tools::need_components(run)?;
     tools::need_packages(run, tools::TO_BUILD)?;
+    tools::need_packages(run, tools::TO_TEST)?;
 
     let cargo = run.cargo.clone();
     run.step("formatting", &cargo.line("fmt --all --check"))?;

@@ -29,6 +29,20 @@ pub(crate) const TO_BUILD: &[Need] = &[
     },
 ];
 
+/// Needed to run the tests.
+pub(crate) const TO_TEST: &[Need] = &[Need {
+    // The library that drives it looks for these, and elsewhere for what is usual there.
+    present: || {
+        !cfg!(target_os = "linux")
+            || std::env::var_os("CHROME").is_some()
+            || ["chromium", "google-chrome-stable", "google-chrome"]
+                .iter()
+                .any(|program| Line::new(*program, ["--version"]).works())
+    },
+    packages: &["chromium"],
+    reason: "Chromium, for the browser tests",
+}];
+
 /// Needed to run DingTalk's Python SDK.
 pub(crate) const FOR_PYTHON: &[Need] = &[Need {
     present: || python().is_some(),

@@ -1,0 +1,614 @@
+//! One tab: how it looks to a page, what it shows, and everything it does on the network.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64_simd::STANDARD;
+use chromiumoxide::cdp::browser_protocol::emulation::{
+    MediaFeature, SetDeviceMetricsOverrideParams, SetEmulatedMediaParams,
+    SetTouchEmulationEnabledParams, SetUserAgentOverrideParams,
+};
+use chromiumoxide::cdp::browser_protocol::fetch::{
+    self, EventRequestPaused, FailRequestParams, FulfillRequestParams, HeaderEntry, RequestPattern,
+};
+use chromiumoxide::cdp::browser_protocol::log::EventEntryAdded;
+use chromiumoxide::cdp::browser_protocol::network::{
+    BlockPattern, ErrorReason, EventRequestWillBeSent, EventResponseReceived, Headers,
+    SetBlockedUrLsParams, SetExtraHttpHeadersParams,
+};
+use chromiumoxide::cdp::browser_protocol::page::{
+    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotFormat, EventFrameNavigated,
+    EventLifecycleEvent, NavigateParams, ReloadParams,
+};
+use chromiumoxide::cdp::js_protocol::runtime::{
+    AddBindingParams, EvaluateParams, EventBindingCalled, EventConsoleApiCalled,
+    EventExceptionThrown, ExecutionContextId,
+};
+use chromiumoxide::error::CdpError;
+use chromiumoxide::listeners::EventStream;
+use chromiumoxide::page::{Page, ScreenshotParams};
+use chromiumoxide::{Command, cdp::IntoEventKind};
+use futures_util::StreamExt;
+use futures_util::stream::{BoxStream, select_all};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::client::Client;
+
+/// How large, in which light and in which language a tab is.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// In CSS pixels.
+    pub width: u32,
+    /// In CSS pixels.
+    pub height: u32,
+    /// Dark mode.
+    pub is_dark: bool,
+    /// As `Accept-Language` has it.
+    pub language: &'static str,
+    /// Whether DingTalk's JSAPI script can be reached.
+    pub has_jsapi: bool,
+}
+
+impl Look {
+    /// A phone in English and by day.
+    pub const PHONE: Self = Self {
+        width: 360,
+        height: 740,
+        is_dark: false,
+        language: "en",
+        has_jsapi: true,
+    };
+    /// A desk's screen.
+    pub const DESK: Self = Self {
+        width: 1440,
+        height: 900,
+        ..Self::PHONE
+    };
+}
+
+/// A tab. Closed with its profile.
+#[derive(Debug)]
+pub struct Tab {
+    page: Page,
+    seen: Arc<Seen>,
+    changes: watch::Receiver<u64>,
+    listener: JoinHandle<()>,
+}
+
+/// A request that a tab sent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// All headers the page knew of, as JSON.
+    pub headers: String,
+}
+
+#[derive(Debug)]
+struct Seen {
+    sent: Mutex<Vec<Sent>>,
+    answered: Mutex<Vec<(String, i64)>>,
+    errors: Mutex<Vec<String>>,
+    shown: Mutex<Vec<String>>,
+    portal: Mutex<HashMap<String, String>>,
+    client: Option<Client>,
+    has_jsapi: bool,
+    changed: watch::Sender<u64>,
+}
+
+/// Something that happened in the tab.
+enum Happened {
+    Called(Arc<EventBindingCalled>),
+    Paused(Arc<EventRequestPaused>),
+    Sent(Arc<EventRequestWillBeSent>),
+    Answered(Arc<EventResponseReceived>),
+    Error(String),
+    Other,
+}
+
+impl Tab {
+    pub(super) async fn new(page: Page, look: Look, client: Option<Client>) -> Self {
+        let (changed, changes) = watch::channel(0);
+        let seen = Arc::new(Seen {
+            sent: Mutex::default(),
+            answered: Mutex::default(),
+            errors: Mutex::default(),
+            shown: Mutex::default(),
+            portal: Mutex::default(),
+            client,
+            has_jsapi: look.has_jsapi,
+            changed,
+        });
+        let happens = happens(&page).await;
+        let listener = tokio::spawn(listen(page.clone(), Arc::clone(&seen), happens));
+        let tab = Self {
+            page,
+            seen,
+            changes,
+            listener,
+        };
+        tab.dress(look).await;
+        tab
+    }
+
+    /// Goes to a URL, and returns once it has begun to.
+    pub async fn open(&self, url: &str) {
+        self.run(NavigateParams::new(url)).await;
+    }
+
+    /// Shows a URL in a frame of a page of another site: see [`PORTAL`].
+    pub async fn open_framed(&self, url: &str) {
+        let html = format!(
+            "<!doctype html><html lang=\"en\"><title>Portal</title><iframe title=\"app\" src=\"{url}\" width=\"340\" height=\"600\"></iframe>"
+        );
+        lock(&self.seen.portal).insert(format!("{PORTAL}/"), html);
+        self.open(&format!("{PORTAL}/")).await;
+    }
+
+    /// Loads its page again, and returns once it has begun to.
+    pub async fn reload(&self) {
+        self.run(ReloadParams::default()).await;
+    }
+
+    /// Completes when a script's condition holds in the tab's page. Fails with what the tab shows when it does not come true.
+    pub async fn until(&self, condition: &str) {
+        let mut changes = self.changes.clone();
+        let come_true = async {
+            loop {
+                changes.borrow_and_update();
+                if self.try_evaluate(condition).await == Some(json!(true)) {
+                    return;
+                }
+                changes.changed().await.expect("the tab is there");
+            }
+        };
+        if !in_time(come_true).await {
+            panic!("never came: {condition}\n{}", self.shown().await);
+        }
+    }
+
+    /// Completes when the page shows a text.
+    pub async fn until_text(&self, text: &str) {
+        self.until(&format!(
+            "!!document.body && document.body.innerText.includes({})",
+            json!(text)
+        ))
+        .await;
+    }
+
+    /// Completes when the tab's frame shows a text.
+    pub async fn until_framed_text(&self, text: &str) {
+        let mut changes = self.changes.clone();
+        let come_true = async {
+            loop {
+                changes.borrow_and_update();
+                if self.framed_text().await.contains(text) {
+                    return;
+                }
+                changes.changed().await.expect("the tab is there");
+            }
+        };
+        if !in_time(come_true).await {
+            let framed = self.framed_text().await;
+            panic!(
+                "never came in the frame: {text}\n{framed}\n{}",
+                self.shown().await
+            );
+        }
+    }
+
+    /// Completes when the tab has sent so many requests for a path.
+    pub async fn until_sent(&self, method: &str, path: &str, times: usize) {
+        let it = format!("{method} {path}, {times} times");
+        self.until_seen(&it, || self.count(method, path) >= times)
+            .await;
+    }
+
+    /// Completes when the console has complained in such words.
+    pub async fn until_errors(&self, words: &str) {
+        let said = || self.errors().iter().any(|error| error.contains(words));
+        self.until_seen(words, said).await;
+    }
+
+    /// Completes when any of its pages has shown a text: so far, or from now on.
+    pub async fn until_shown(&self, text: &str) {
+        self.until_seen(text, || self.ever_showed(text)).await;
+    }
+
+    async fn until_seen(&self, what: &str, condition: impl Fn() -> bool) {
+        let mut changes = self.changes.clone();
+        let come_true = async {
+            changes
+                .wait_for(|_| condition())
+                .await
+                .expect("the tab is there");
+        };
+        if !in_time(come_true).await {
+            panic!("never came: {what}\n{}", self.shown().await);
+        }
+    }
+
+    /// What the page shows.
+    pub async fn text(&self) -> String {
+        let text = self
+            .evaluate("document.body ? document.body.innerText : ''")
+            .await;
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What the tab's first frame shows.
+    pub async fn framed_text(&self) -> String {
+        for frame in self.page.frames().await.unwrap_or_default() {
+            if self
+                .page
+                .frame_parent(frame.clone())
+                .await
+                .ok()
+                .flatten()
+                .is_none()
+            {
+                continue;
+            }
+            if let Ok(Some(context)) = self.page.frame_execution_context(frame).await {
+                let text = self
+                    .in_context(context, "document.body ? document.body.innerText : ''")
+                    .await;
+                return text
+                    .and_then(|text| Some(text.as_str()?.to_owned()))
+                    .unwrap_or_default();
+            }
+        }
+        String::new()
+    }
+
+    /// Where the page is, fragment included.
+    pub async fn url(&self) -> String {
+        let url = self.evaluate("location.href").await;
+        url.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The value of a script's expression; promises are waited for.
+    pub async fn evaluate(&self, script: &str) -> Value {
+        let mut value = None;
+        let evaluated = in_time(async { value = self.try_evaluate(script).await }).await;
+        assert!(evaluated, "no answer to {script}");
+        value.unwrap_or_default()
+    }
+
+    /// Presses what a selector finds.
+    pub async fn press(&self, selector: &str) {
+        let pressed = self
+            .evaluate(&format!(
+                "document.querySelector({}).click(), true",
+                json!(selector)
+            ))
+            .await;
+        assert_eq!(
+            pressed,
+            json!(true),
+            "nothing to press at {selector}\n{}",
+            self.shown().await
+        );
+    }
+
+    /// Makes its pages' waits of one second up to `longest` milliseconds short, so that no test waits for a time-out.
+    pub async fn hurry(&self, longest: u32) {
+        let hurry = include_str!("hurry.js").replace("LONGEST", &longest.to_string());
+        self.run(AddScriptToEvaluateOnNewDocumentParams::new(hurry))
+            .await;
+    }
+
+    /// Lets no request for a path of any host through.
+    pub async fn cut_off(&self, path: &str) {
+        let cut_off = BlockPattern::new(format!("*://*:*{path}"), true);
+        let blocked = SetBlockedUrLsParams::builder().url_pattern(cut_off);
+        self.run(blocked.build()).await;
+    }
+
+    /// Every request so far.
+    pub fn sent(&self) -> Vec<Sent> {
+        lock(&self.seen.sent).clone()
+    }
+
+    /// The status of every answer so far, by URL.
+    pub fn answered(&self) -> Vec<(String, i64)> {
+        lock(&self.seen.answered).clone()
+    }
+
+    /// How often a path was asked for with a method.
+    pub fn count(&self, method: &str, path: &str) -> usize {
+        let sent = self.sent();
+        let is_it = |sent: &&Sent| {
+            let rest = sent
+                .url
+                .split_once("://")
+                .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
+            sent.method == method
+                && rest.is_some_and(|rest| rest.split(['?', '#']).next() == Some(path))
+        };
+        sent.iter().filter(is_it).count()
+    }
+
+    /// What the console says went wrong: exceptions, errors, violations of a policy. Refused requests are no errors.
+    pub fn errors(&self) -> Vec<String> {
+        lock(&self.seen.errors).clone()
+    }
+
+    /// Whether any of its pages, or their frames, ever showed a text.
+    pub fn ever_showed(&self, text: &str) -> bool {
+        lock(&self.seen.shown)
+            .iter()
+            .any(|shown| shown.contains(text))
+    }
+
+    /// What it looks like, as PNG: the whole page, however long.
+    pub async fn picture(&self) -> Vec<u8> {
+        let whole = ScreenshotParams::builder()
+            .format(CaptureScreenshotFormat::Png)
+            .full_page(true)
+            .build();
+        self.page
+            .screenshot(whole)
+            .await
+            .expect("Chromium takes pictures")
+    }
+
+    async fn dress(&self, look: Look) {
+        let metrics = SetDeviceMetricsOverrideParams::new(
+            i64::from(look.width),
+            i64::from(look.height),
+            1.0,
+            false,
+        );
+        self.run(metrics).await;
+        let light = MediaFeature::new(
+            "prefers-color-scheme",
+            if look.is_dark { "dark" } else { "light" },
+        );
+        self.run(SetEmulatedMediaParams::builder().feature(light).build())
+            .await;
+        let agent = self
+            .seen
+            .client
+            .as_ref()
+            .map_or(ORDINARY, Client::user_agent);
+        let mut agent = SetUserAgentOverrideParams::new(agent);
+        agent.accept_language = Some(look.language.to_owned());
+        self.run(agent).await;
+        if let Some(client) = &self.seen.client {
+            if client.is_android() {
+                // Its web view says which program it is in.
+                let headers =
+                    Headers::new(json!({"X-Requested-With": "com.alibaba.android.rimet"}));
+                self.run(SetExtraHttpHeadersParams::new(headers)).await;
+                self.run(SetTouchEmulationEnabledParams::new(true)).await;
+            }
+            self.run(AddBindingParams::new(NATIVE)).await;
+            self.run(AddScriptToEvaluateOnNewDocumentParams::new(client.bridge()))
+                .await;
+        }
+        let mut watched = AddBindingParams::new(WATCH);
+        watched.execution_context_name = Some(WATCH.to_owned());
+        self.run(watched).await;
+        let mut watch = AddScriptToEvaluateOnNewDocumentParams::new(include_str!("watch.js"));
+        watch.world_name = Some(WATCH.to_owned());
+        self.run(watch).await;
+        let patterns = ["https://*", &format!("{PORTAL}/*")]
+            .map(|url| RequestPattern::builder().url_pattern(url).build());
+        self.run(fetch::EnableParams::builder().patterns(patterns).build())
+            .await;
+    }
+
+    async fn run<T: Command>(&self, command: T) {
+        let name = command.identifier();
+        let ran = self.page.execute(command).await;
+        ran.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+
+    /// Nothing while the page is being replaced, or where the script fails.
+    async fn try_evaluate(&self, script: &str) -> Option<Value> {
+        value(&self.page, evaluation(script)).await
+    }
+
+    async fn in_context(&self, context: ExecutionContextId, script: &str) -> Option<Value> {
+        let mut evaluation = evaluation(script);
+        evaluation.context_id = Some(context);
+        value(&self.page, evaluation).await
+    }
+
+    /// For a failure: everything a person would look at.
+    async fn shown(&self) -> String {
+        let url = self.try_evaluate("location.href").await;
+        let text = self
+            .try_evaluate("document.body && document.body.innerText")
+            .await;
+        let sent: Vec<String> = self
+            .sent()
+            .iter()
+            .map(|sent| format!("{} {}", sent.method, sent.url))
+            .collect();
+        let asked = self.seen.client.as_ref().map(Client::asked);
+        format!(
+            "at {}\nshows {}\nsent {sent:#?}\nanswered {:?}\nerrors {:#?}\nasked {asked:?}",
+            url.unwrap_or_default(),
+            text.unwrap_or_default(),
+            self.answered(),
+            self.errors(),
+        )
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+/// A page of another site than `http://127.0.0.1`, which frames what it is told to. Nobody listens there: Chromium is answered
+/// before it asks.
+pub const PORTAL: &str = "http://localhost:7999";
+
+/// The variable that names the file with DingTalk's JSAPI script, where not our own is to be used.
+pub const JSAPI: &str = "DINGTALK_JSAPI";
+
+/// Everything that is listened to, as one stream.
+async fn happens(page: &Page) -> BoxStream<'static, Happened> {
+    async fn stream<T: IntoEventKind + Unpin + Send + Sync>(
+        page: &Page,
+        happened: impl Fn(Arc<T>) -> Happened + Send + 'static,
+    ) -> BoxStream<'static, Happened> {
+        let events: EventStream<T> = page.event_listener().await.expect("the tab is there");
+        events.map(happened).boxed()
+    }
+    select_all([
+        stream(page, Happened::Called).await,
+        stream(page, Happened::Paused).await,
+        stream(page, Happened::Sent).await,
+        stream(page, Happened::Answered).await,
+        stream(page, |error: Arc<EventExceptionThrown>| {
+            Happened::Error(format!("{:?}", error.exception_details))
+        })
+        .await,
+        stream(page, |said: Arc<EventConsoleApiCalled>| {
+            match said.r#type.as_ref() {
+                "error" | "assert" => Happened::Error(format!("{:?}", said.args)),
+                _ => Happened::Other,
+            }
+        })
+        .await,
+        stream(page, |entry: Arc<EventEntryAdded>| {
+            let entry = &entry.entry;
+            match (entry.level.as_ref(), entry.source.as_ref()) {
+                (_, "network") => Happened::Other,
+                ("error", _) | (_, "security") => Happened::Error(entry.text.clone()),
+                _ => Happened::Other,
+            }
+        })
+        .await,
+        stream(page, |_: Arc<EventFrameNavigated>| Happened::Other).await,
+        stream(page, |_: Arc<EventLifecycleEvent>| Happened::Other).await,
+    ])
+    .boxed()
+}
+
+async fn listen(page: Page, seen: Arc<Seen>, mut happens: BoxStream<'static, Happened>) {
+    while let Some(happened) = happens.next().await {
+        match happened {
+            Happened::Called(call) if call.name == NATIVE => answer(&page, &seen, &call).await,
+            Happened::Paused(paused) => serve(&page, &seen, &paused).await,
+            Happened::Sent(sent) if sent.request.url.starts_with("data:") => {}
+            Happened::Answered(answer) if answer.response.url.starts_with("data:") => {}
+            Happened::Sent(sent) => lock(&seen.sent).push(Sent {
+                method: sent.request.method.clone(),
+                url: format!(
+                    "{}{}",
+                    sent.request.url,
+                    sent.request.url_fragment.clone().unwrap_or_default()
+                ),
+                headers: sent.request.headers.inner().to_string(),
+            }),
+            Happened::Answered(answer) => {
+                lock(&seen.answered).push((answer.response.url.clone(), answer.response.status));
+            }
+            Happened::Error(error) => lock(&seen.errors).push(error),
+            Happened::Called(call) => lock(&seen.shown).push(call.payload.clone()),
+            Happened::Other => {}
+        }
+        seen.changed.send_modify(|changes| *changes += 1);
+    }
+}
+
+/// Lets the client answer a page.
+async fn answer(page: &Page, seen: &Seen, call: &EventBindingCalled) {
+    let asked: Value = serde_json::from_str(&call.payload).expect("the bridge sends JSON");
+    let client = seen.client.as_ref().expect("only a client has a bridge");
+    let method = asked["method"].as_str().expect("it says what it wants");
+    if let Some(answer) = client.answer(method, &asked["parameters"]) {
+        let mut told = evaluation(&format!("dingtalkNativeAnswer({}, {answer})", asked["id"]));
+        told.context_id = Some(call.execution_context_id);
+        // The page may be gone.
+        let _ = page.execute(told).await;
+    }
+}
+
+/// Answers what no network is asked for: DingTalk's script, and the page of another site.
+async fn serve(page: &Page, seen: &Seen, paused: &EventRequestPaused) {
+    let url = &paused.request.url;
+    let portal = lock(&seen.portal).get(url).cloned();
+    let answer = match portal {
+        Some(html) => Some(("text/html", html)),
+        None if url.starts_with(JSAPI_HOST) && seen.has_jsapi => Some(("text/javascript", jsapi())),
+        None => None,
+    };
+    let done = match answer {
+        Some((kind, body)) => {
+            let mut answer = FulfillRequestParams::new(paused.request_id.clone(), 200);
+            answer.response_headers = Some(vec![HeaderEntry::new(
+                "content-type",
+                format!("{kind}; charset=utf-8"),
+            )]);
+            answer.body = Some(STANDARD.encode_to_string(body).into());
+            page.execute(answer).await.map(|_| ())
+        }
+        None => {
+            let reason = ErrorReason::InternetDisconnected;
+            page.execute(FailRequestParams::new(paused.request_id.clone(), reason))
+                .await
+                .map(|_| ())
+        }
+    };
+    // The page may be gone.
+    let _ = done;
+}
+
+fn jsapi() -> String {
+    match std::env::var(JSAPI) {
+        Ok(file) => {
+            std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{JSAPI}={file}: {error}"))
+        }
+        Err(_) => include_str!("jsapi.js").to_owned(),
+    }
+}
+
+fn evaluation(script: &str) -> EvaluateParams {
+    let mut evaluation = EvaluateParams::new(script);
+    evaluation.await_promise = Some(true);
+    evaluation.return_by_value = Some(true);
+    evaluation
+}
+
+async fn value(page: &Page, evaluation: EvaluateParams) -> Option<Value> {
+    match page.execute(evaluation).await {
+        Ok(evaluated) if evaluated.exception_details.is_none() => {
+            evaluated.result.result.value.clone()
+        }
+        Ok(_) | Err(CdpError::Chrome(_)) => None,
+        Err(error) => panic!("Chromium is gone: {error}"),
+    }
+}
+
+/// Whether it ends before nobody would wait any longer.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a browser runs on real time, and what never comes must end a test"
+)]
+async fn in_time(work: impl Future<Output = ()>) -> bool {
+    tokio::time::timeout(PATIENCE, work).await.is_ok()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const JSAPI_HOST: &str = "https://g.alicdn.com/dingding/dingtalk-jsapi/";
+/// The names under which a page's worlds reach the test.
+const NATIVE: &str = "dingtalkNative";
+const WATCH: &str = "dingtalkWatch";
+const ORDINARY: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
