@@ -121,7 +121,10 @@ both! {
                             }
                             let shown = format!("{request:?}");
                             let answer = request.send(setup.app.address()).await;
-                            let is_navigation = mode.map_or(accept.is_some_and(|accept| accept.contains("html")), |mode| mode == "navigate");
+                            let is_navigation = match mode {
+                                Some(mode) => mode == "navigate",
+                                None => accept.is_some_and(|accept| accept.contains("html")),
+                            };
                             let is_page_load = method == "GET" && is_navigation && asked_by != Some("XMLHttpRequest");
                             let kind = answer.header("content-type").unwrap_or_default();
                             assert!(!(300..400).contains(&answer.status) && answer.header("location").is_none(), "{shown}");

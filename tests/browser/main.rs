@@ -1,0 +1,18 @@
+//! The silent-login page as a person meets it: in a real Chromium, inside each of DingTalk's clients, on both frameworks.
+//!
+//! DingTalk's JSAPI script is our own small one here, which asks the same bridges; `cargo xtask conformance` runs the same cases
+//! with DingTalk's npm package in its place, and looks at every page with axe-core.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod bridge;
+mod frame;
+mod landing;
+mod people;
+mod repeat;
+mod stage;
+mod trouble;
