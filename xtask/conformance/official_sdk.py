@@ -8,84 +8,22 @@ more becomes a TeaException whose code, message and request id come from the rep
 """
 
 import asyncio
-import json
 import os
 import sys
-import traceback
 import urllib.parse
-import urllib.request
 
-from Tea.exceptions import TeaException
 from alibabacloud_dingtalk.oauth2_1_0 import models
 from alibabacloud_dingtalk.oauth2_1_0.client import Client
 from alibabacloud_tea_openapi.models import Config
 from alibabacloud_tea_util.models import RuntimeOptions
-from darabonba.exceptions import UnretryableException
+
+from checks import Checks, Sandbox, equal, refusal
+from web_sign_in import check_web_sign_in
 
 # The sandbox is on this machine: a proxy for the world outside must not come between.
 for name in ("http_proxy", "https_proxy", "all_proxy"):
     os.environ.pop(name, None)
     os.environ.pop(name.upper(), None)
-
-
-class Sandbox:
-    """The sandbox as seen without the SDK: its world, its control API, its old-generation API."""
-
-    def __init__(self, url):
-        self.url = url.rstrip("/")
-        self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def get(self, path):
-        return self._send(urllib.request.Request(self.url + path))
-
-    def post(self, path, body):
-        headers = {"content-type": "application/json"}
-        data = json.dumps(body).encode()
-        return self._send(urllib.request.Request(self.url + path, data, headers))
-
-    def _send(self, request):
-        with self.opener.open(request, timeout=10) as reply:
-            return json.loads(reply.read() or b"null")
-
-
-class Checks:
-    """Runs each check, prints its line, counts."""
-
-    def __init__(self):
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, sentence, run):
-        try:
-            run()
-        except Exception:  # Whatever went wrong is a failed check, shown in full.
-            self.failed += 1
-            print(f"FAIL  {sentence}")
-            print(traceback.format_exc(), end="", flush=True)
-        else:
-            self.passed += 1
-            print(f"ok    {sentence}", flush=True)
-
-
-def equal(left, right):
-    assert left == right, f"{left!r} is not {right!r}"
-
-
-def refusal(call, status, code):
-    """The SDK's typed error for `call`, which must carry `status`, `code` and a request id; returns that id."""
-    try:
-        reply = call()
-    except TeaException as error:
-        equal(type(error), UnretryableException)
-        equal(error.code, code)
-        equal(error.statusCode, status)
-        equal(error.data["statusCode"], status)
-        request_id = error.data.get("requestid")
-        assert isinstance(request_id, str) and request_id, f"no request id in {error.data!r}"
-        assert error.data.get("message"), f"no message in {error.data!r}"
-        equal(error.message, f"code: {status}, {error.data['message']} request id: {request_id}")
-        return request_id
-    raise AssertionError(f"no refusal but {reply.to_map()!r}")
 
 
 def access_token(client, app, **changed):
@@ -243,7 +181,8 @@ def check_requests(checks, client, sandbox, app, token, user_id):
 def main(url):
     sandbox = Sandbox(url)
     world = sandbox.get("/sandbox/world")
-    client = Client(Config(protocol="http", endpoint=urllib.parse.urlsplit(url).netloc))
+    config = Config(protocol="http", endpoint=urllib.parse.urlsplit(url).netloc)
+    client = Client(config)
 
     checks = Checks()
     tokens = {}
@@ -257,6 +196,7 @@ def main(url):
     app, person = world["apps"][0], world["people"][0]
     token = tokens.get(app["app_key"])
     check_requests(checks, client, sandbox, app, token, person["user_id"])
+    check_web_sign_in(checks, config, sandbox, world, token)
     print(f"\n{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
 

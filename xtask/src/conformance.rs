@@ -30,7 +30,8 @@ pub(crate) fn conformance(run: &mut Run, workspace: &Workspace) -> Result<(), Fa
     let script = path(&files.join("official_sdk.py"));
     run.step(
         "official SDK",
-        &Line::new(python, [script, sandbox.url.clone()]),
+        // `-B`: no compiled modules beside the sources.
+        &Line::new(python, ["-B", &script, &sandbox.url]),
     )
     .map_err(|failure| {
         Failure::new(format!(
