@@ -1,10 +1,13 @@
 //! Signing in in a browser: the page with the QR code and the password, the older pages, the phone that scans, and the frames.
 
+mod admission;
 mod frame;
 mod language;
 mod page;
+mod password;
 mod pending;
 mod phone;
+mod problem;
 mod qr;
 mod request;
 
@@ -18,8 +21,9 @@ use self::{
     frame::Frames,
     language::Language,
     page::{Page, Shown},
-    pending::{Next, Refused},
-    request::{Flow, Problem, Query, Wanted},
+    pending::Next,
+    problem::Problem,
+    request::{Flow, Query, Wanted},
 };
 use crate::{control, engine::Engine, envelope::Reply, server::header};
 
@@ -148,7 +152,7 @@ impl Visit<'_> {
     fn with_tmp_code(&self, wanted: &Wanted, code: &str) -> Shown {
         let now = self.engine.clock.elapsed();
         let state = &mut *self.engine.state();
-        match state.sign_ins.spend_tmp_code(code, &wanted.app, now) {
+        match state.sign_ins.tmp_codes.spend(code, &wanted.app, now) {
             Some(union_id) => {
                 let world = &self.engine.world;
                 let codes = &mut state.codes;
@@ -192,7 +196,7 @@ impl Visit<'_> {
         match next {
             Next::SignIn if sign_in.wanted.flow.has_password(sign_in.wanted.in_frame) => {
                 let wanted = sign_in.wanted.clone();
-                let checked = state.sign_ins.check_password(
+                let checked = state.sign_ins.passwords.check(
                     world,
                     &wanted,
                     field("account"),

@@ -1,7 +1,12 @@
 //! Sign-in inside a page of the app: who may frame it, and the script that puts the frame there.
 
-use super::request::{Flow, Problem, Query, Wanted};
-use crate::envelope::Reply;
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    problem::Problem,
+    request::{Flow, Query, Wanted},
+};
+use crate::{envelope::Reply, identifier};
 
 /// Whose pages may frame a page of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +51,48 @@ impl Frames {
     }
 }
 
+/// What an older frame tells the page around it, to be taken to the older account-and-password page: once, for the same app.
+#[derive(Debug, Default)]
+pub(super) struct TmpCodes(HashMap<String, TmpCode>);
+
+#[derive(Debug)]
+struct TmpCode {
+    app: String,
+    union_id: String,
+    expires: Duration,
+}
+
+impl TmpCodes {
+    pub(super) fn issue(
+        &mut self,
+        app: String,
+        union_id: String,
+        expires: Duration,
+        now: Duration,
+    ) -> String {
+        self.0.retain(|_, code| now < code.expires);
+        if self.0.len() >= MOST_TMP_CODES {
+            self.0.clear();
+        }
+        let value = identifier::hex32();
+        let code = TmpCode {
+            app,
+            union_id,
+            expires,
+        };
+        self.0.insert(value.clone(), code);
+        value
+    }
+
+    pub(super) fn spend(&mut self, code: &str, app: &str, now: Duration) -> Option<String> {
+        let known = self.0.get(code)?;
+        if known.app != app || now >= known.expires {
+            return None;
+        }
+        self.0.remove(code).map(|code| code.union_id)
+    }
+}
+
 /// The parameters in `goto`: the older account-and-password page's URL, whatever its host.
 pub(super) fn goto(query: &Query) -> Result<Query, Problem> {
     let url = query.one("goto")?.unwrap_or_default();
@@ -72,5 +119,6 @@ pub(super) fn script() -> Reply {
     reply
 }
 
+const MOST_TMP_CODES: usize = 10_000;
 pub(super) const SCRIPT_PATH: &str = "/sandbox/ddlogin.js";
 const SCRIPT: &str = include_str!("../../page/signin/ddlogin.js");

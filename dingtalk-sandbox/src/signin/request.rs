@@ -1,6 +1,6 @@
 //! What an app asks of the sign-in pages, and what is wrong with it.
 
-use super::language::Language;
+use super::problem::Problem;
 use crate::world::{App, Origin, SignInApp, World, is_registered};
 
 /// A sign-in that an app may have.
@@ -67,55 +67,6 @@ impl Flow {
     }
 }
 
-/// Why a sign-in cannot be: an error page's text, never with anything of the request in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    /// DingTalk's number, where one is known.
-    pub(super) code: Option<u32>,
-    chinese: String,
-    english: String,
-}
-
-impl Problem {
-    pub(super) fn new(
-        code: Option<u32>,
-        chinese: impl Into<String>,
-        english: impl Into<String>,
-    ) -> Self {
-        Self {
-            code,
-            chinese: chinese.into(),
-            english: english.into(),
-        }
-    }
-
-    /// What DingTalk says of somebody who is not in the organisation.
-    pub(super) fn outside() -> Self {
-        Self::new(
-            Some(11055),
-            "操作失败，你不在组织内",
-            "You are not in the organisation of this app",
-        )
-    }
-
-    fn parameter(name: &str, english: &str) -> Self {
-        Self::new(
-            None,
-            format!("{name}参数错误"),
-            format!("{name}: {english}"),
-        )
-    }
-
-    pub(super) fn text(&self, language: Language) -> &str {
-        language.pick(&self.chinese, &self.english)
-    }
-
-    /// As DingTalk's frame tells it to the page around it.
-    pub(super) fn chinese(&self) -> &str {
-        &self.chinese
-    }
-}
-
 /// The parameters of a request.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
@@ -164,10 +115,7 @@ impl Query {
         registered: &[String],
         code: Option<u32>,
     ) -> Result<(String, Origin), Problem> {
-        let wrong = |english: &str| Problem {
-            code,
-            ..Problem::parameter("redirect_uri", english)
-        };
+        let wrong = |english: &str| Problem::parameter("redirect_uri", english).numbered(code);
         let url = self.required("redirect_uri")?;
         let origin = Origin::of(url).ok_or_else(|| {
             wrong("must be an absolute http or https URL without user name and fragment")
@@ -340,19 +288,25 @@ const PLAIN: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::language::Language, *};
 
     const GOOD: &str = "client_id=dinghr0000000000001&redirect_uri=http%3A%2F%2F127.0.0.1%3A7081%2Fcb%3Fx%3D1\
                         &response_type=code&scope=openid%20corpid&prompt=consent&state=s";
 
-    fn web(change: &str) -> Result<Wanted, String> {
-        // Later parameters take the place of earlier ones of the same name.
-        let mut pairs: Vec<(String, String)> = Query::of(GOOD).0;
-        for (name, value) in Query::of(change).0 {
-            pairs.retain(|(other, _)| *other != name);
-            pairs.push((name, value));
+    impl Wanted {
+        /// What the HR app of the built-in world asks for, with these parameters in the place of its own.
+        pub(in crate::signin) fn of_hr(world: &World, change: &str) -> Result<Self, Problem> {
+            let mut pairs: Vec<(String, String)> = Query::of(GOOD).0;
+            for (name, value) in Query::of(change).0 {
+                pairs.retain(|(other, _)| *other != name);
+                pairs.push((name, value));
+            }
+            Self::web(world, &Query(pairs))
         }
-        Wanted::web(&World::default(), &Query(pairs))
+    }
+
+    fn web(change: &str) -> Result<Wanted, String> {
+        Wanted::of_hr(&World::default(), change)
             .map_err(|problem| problem.text(Language::English).to_owned())
     }
 
