@@ -89,3 +89,14 @@ async fn load_script(tab: &Tab) {
         .await;
     assert_eq!(loaded, Value::from("loaded"));
 }
+
+/// Which script the other cases ran with.
+#[cfg(feature = "npm")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_script_is_dingtalks_own_package() {
+    let stage = Stage::on(dingtalk_tests::Framework::Axum, Platform::Android).await;
+    let tab = with_script(&stage).await;
+    let calls = "Object.keys(dd).filter((name) => typeof dd[name] === 'function').length";
+    let calls = tab.evaluate(calls).await.as_u64().unwrap();
+    assert!(calls > 100, "{calls} calls: not the package");
+}

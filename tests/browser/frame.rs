@@ -30,6 +30,7 @@ both! {
         }
     }
 
+    /// D2
     async fn in_a_frame_of_a_listed_site_one_is_signed_in_and_stays_so(framework) {
         let stage = Stage::with(framework, Platform::Android, |builder| builder.framed_by([PORTAL])).await;
         let tab = stage.tab().await;

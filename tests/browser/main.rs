@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(feature = "npm")]
+mod accessibility;
 mod bridge;
 mod frame;
 mod landing;

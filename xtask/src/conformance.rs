@@ -1,4 +1,5 @@
-//! `cargo xtask conformance`: the sandbox answers DingTalk's official Python SDK as DingTalk would.
+//! `cargo xtask conformance`: the sandbox answers DingTalk's official Python SDK as DingTalk would, and the browser tests run with
+//! DingTalk's own JSAPI script.
 
 use std::{
     fs,
@@ -11,6 +12,7 @@ use std::{
 };
 
 use crate::{
+    npm::Packages,
     run::{Failure, Line, Run},
     tools,
     workspace::Workspace,
@@ -18,8 +20,27 @@ use crate::{
 
 pub(crate) fn conformance(run: &mut Run, workspace: &Workspace) -> Result<(), Failure> {
     tools::need_packages(run, tools::FOR_PYTHON)?;
+    tools::need_packages(run, tools::TO_TEST)?;
+    tools::need_packages(run, tools::FOR_NPM)?;
     let files = workspace.root.join("xtask/conformance");
-    let python = Venv::at(workspace.target.join("conformance"), &files).ready(run)?;
+    official_sdk(run, workspace, &files)?;
+    browser(run, workspace, &files)
+}
+
+/// The browser tests with DingTalk's script in place of ours, and with axe-core on every page.
+fn browser(run: &mut Run, workspace: &Workspace, files: &Path) -> Result<(), Failure> {
+    let packages = Packages::ready(run, workspace.target.join("conformance-npm"), files)?;
+    let tests = run
+        .cargo
+        .line("test --package dingtalk-tests --test browser --features npm");
+    let tests = tests
+        .env("DINGTALK_JSAPI", &packages.jsapi())
+        .env("DINGTALK_AXE", &packages.axe());
+    run.step("browser tests with DingTalk's script", &tests)
+}
+
+fn official_sdk(run: &mut Run, workspace: &Workspace, files: &Path) -> Result<(), Failure> {
+    let python = Venv::at(workspace.target.join("conformance"), files).ready(run)?;
 
     let cargo = run.cargo.clone();
     run.step("sandbox", &cargo.line("build --package dingtalk-sandbox"))?;

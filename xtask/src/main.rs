@@ -1,11 +1,13 @@
 //! The commands of this repository: `cargo xtask help` lists them.
 //!
-//! `test` is the one check, for developers and CI alike; `conformance` holds the sandbox against DingTalk's official SDK.
+//! `test` is the one check, for developers and CI alike; `conformance` holds the sandbox against DingTalk's official SDK,
+//! and the pages against DingTalk's JSAPI script.
 //! Nothing is skipped in silence: a missing tool is installed where that is allowed, else the command that installs it
 //! is printed and the run fails.
 
 mod check;
 mod conformance;
+mod npm;
 mod run;
 mod tools;
 mod workspace;
@@ -26,7 +28,8 @@ Commands:
   test         everything a change must pass: formatting, lints, documentation, a build without default
                features, all tests, and the demo's own check
   conformance  starts the sandbox and drives it with DingTalk's official Python SDK (installed from PyPI
-               into the target folder)
+               into the target folder); then the browser tests with DingTalk's JSAPI script and axe-core
+               (installed from npm into the target folder)
   deny         checks dependencies against deny.toml: bans, licences, sources. Needs cargo-deny:
                cargo install cargo-deny --locked
   help         this text

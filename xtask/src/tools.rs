@@ -50,6 +50,13 @@ pub(crate) const FOR_PYTHON: &[Need] = &[Need {
     reason: "Python 3.11 or later with its venv module, for the official SDK",
 }];
 
+/// Needed to run DingTalk's JSAPI script.
+pub(crate) const FOR_NPM: &[Need] = &[Need {
+    present: || Line::new("node", ["--version"]).works() && Line::new("npm", ["--version"]).works(),
+    packages: &["nodejs", "npm"],
+    reason: "Node.js with npm, for DingTalk's JSAPI script and axe-core",
+}];
+
 /// A Python that can make virtual environments: the first on the path, else the system's own.
 pub(crate) fn python() -> Option<&'static str> {
     const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";

@@ -18,8 +18,8 @@ use chromiumoxide::cdp::browser_protocol::network::{
     SetBlockedUrLsParams, SetExtraHttpHeadersParams,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotFormat, EventFrameNavigated,
-    EventLifecycleEvent, NavigateParams, ReloadParams,
+    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotParams, EventFrameNavigated,
+    EventLifecycleEvent, NavigateParams, ReloadParams, Viewport,
 };
 use chromiumoxide::cdp::js_protocol::runtime::{
     AddBindingParams, EvaluateParams, EventBindingCalled, EventConsoleApiCalled,
@@ -27,7 +27,7 @@ use chromiumoxide::cdp::js_protocol::runtime::{
 };
 use chromiumoxide::error::CdpError;
 use chromiumoxide::listeners::EventStream;
-use chromiumoxide::page::{Page, ScreenshotParams};
+use chromiumoxide::page::Page;
 use chromiumoxide::{Command, cdp::IntoEventKind};
 use futures_util::StreamExt;
 use futures_util::stream::{BoxStream, select_all};
@@ -244,27 +244,25 @@ impl Tab {
 
     /// What the tab's first frame shows.
     pub async fn framed_text(&self) -> String {
+        let text = self
+            .evaluate_framed("document.body ? document.body.innerText : ''")
+            .await;
+        text.and_then(|text| Some(text.as_str()?.to_owned()))
+            .unwrap_or_default()
+    }
+
+    /// The value of a script's expression in the tab's first frame; promises are waited for. Nothing without a frame.
+    pub async fn evaluate_framed(&self, script: &str) -> Option<Value> {
         for frame in self.page.frames().await.unwrap_or_default() {
-            if self
-                .page
-                .frame_parent(frame.clone())
-                .await
-                .ok()
-                .flatten()
-                .is_none()
-            {
+            let parent = self.page.frame_parent(frame.clone()).await;
+            if parent.ok().flatten().is_none() {
                 continue;
             }
             if let Ok(Some(context)) = self.page.frame_execution_context(frame).await {
-                let text = self
-                    .in_context(context, "document.body ? document.body.innerText : ''")
-                    .await;
-                return text
-                    .and_then(|text| Some(text.as_str()?.to_owned()))
-                    .unwrap_or_default();
+                return self.in_context(context, script).await;
             }
         }
-        String::new()
+        None
     }
 
     /// Where the page is, fragment included.
@@ -349,14 +347,22 @@ impl Tab {
 
     /// What it looks like, as PNG: the whole page, however long.
     pub async fn picture(&self) -> Vec<u8> {
-        let whole = ScreenshotParams::builder()
-            .format(CaptureScreenshotFormat::Png)
-            .full_page(true)
-            .build();
-        self.page
-            .screenshot(whole)
-            .await
-            .expect("Chromium takes pictures")
+        let metrics = self.page.layout_metrics().await;
+        let content = metrics.expect("the page has a size").css_content_size;
+        let clip = Viewport {
+            x: 0.0,
+            y: 0.0,
+            width: content.width,
+            height: content.height,
+            scale: 1.0,
+        };
+        let mut whole = CaptureScreenshotParams::builder().clip(clip).build();
+        whole.capture_beyond_viewport = Some(true);
+        let picture = self.page.execute(whole).await;
+        let picture = picture.expect("Chromium takes pictures");
+        STANDARD
+            .decode_to_vec(AsRef::<[u8]>::as_ref(&picture.result.data))
+            .expect("it is base64")
     }
 
     async fn dress(&self, look: Look) {
