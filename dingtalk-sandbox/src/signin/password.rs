@@ -66,9 +66,8 @@ fn account_of(world: &World, wanted: &Wanted, name: &str) -> Option<Account> {
         return None;
     }
     let by_mobile = || {
-        let accounts = world.all_accounts();
-        accounts
-            .into_iter()
+        world
+            .all_accounts()
             .find(|account| account.mobile.as_deref() == Some(name))
     };
     let by_id = || {

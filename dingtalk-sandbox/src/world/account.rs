@@ -87,15 +87,14 @@ impl World {
     }
 
     /// Every account: people in the order of the world, then strangers.
-    pub(crate) fn all_accounts(&self) -> Vec<Account> {
+    pub(crate) fn all_accounts(&self) -> impl Iterator<Item = Account> {
         let people = self.people.iter().map(|person| &person.union_id);
         let entries = self.accounts.iter().map(|account| &account.union_id);
         let mut seen = std::collections::HashSet::new();
         people
             .chain(entries)
-            .filter(|union_id| !union_id.is_empty() && seen.insert(*union_id))
+            .filter(move |union_id| !union_id.is_empty() && seen.insert(*union_id))
             .filter_map(|union_id| self.account(union_id))
-            .collect()
     }
 
     /// The same person in each of their organisations.
@@ -147,7 +146,7 @@ mod tests {
     #[test]
     fn somebody_in_two_organisations_has_one_account() {
         let world = World::default();
-        let accounts = world.all_accounts();
+        let accounts: Vec<_> = world.all_accounts().collect();
         let mut union_ids: Vec<_> = accounts.iter().map(|account| &account.union_id).collect();
         union_ids.sort();
         union_ids.dedup();

@@ -10,7 +10,7 @@ impl Page<'_> {
     pub(in crate::signin) fn phone(&self, sign_in: &SignIn) -> Shown {
         let title = self.say("登录确认", "Confirm sign-in");
         let mut options = String::new();
-        for account in self.world.all_accounts() {
+        for account in self.world.all_accounts().take(MOST_PHONES) {
             let nick = account.nick.as_deref().unwrap_or_default();
             options += &format!(
                 "<option value=\"{id}\">{label}</option>",
@@ -86,3 +86,6 @@ impl Page<'_> {
         self.shown(status, title, "phone", "", main, Frames::Nobody)
     }
 }
+
+/// Accounts to choose from; anybody else confirms by the control API.
+const MOST_PHONES: usize = 500;

@@ -86,15 +86,15 @@ impl Page<'_> {
     /// All of it is toy data, so all of it is shown.
     pub(super) fn toys(&self, wanted: &Wanted) -> String {
         let mut rows = String::new();
-        for account in self.world.all_accounts().iter().take(MOST_TOYS) {
-            let name = self.sign_in_name(account, wanted);
+        for account in self.world.all_accounts().take(MOST_TOYS) {
+            let name = self.sign_in_name(&account, wanted);
             rows += &format!(
                 "<li><button type=\"button\" class=\"toy\" data-account=\"{name}\" data-password=\"{password}\">\
                  <b>{nick}</b> <span class=\"hint\">{corps}</span><code>{name} · {password}</code></button></li>",
                 name = escape(&name),
                 password = escape(account.password.as_deref().unwrap_or_default()),
                 nick = escape(account.nick.as_deref().unwrap_or_default()),
-                corps = escape(&self.corps_of(account)),
+                corps = escape(&self.corps_of(&account)),
             );
         }
         format!(
