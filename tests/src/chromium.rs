@@ -1,6 +1,7 @@
 //! A headless Chromium for the browser tests: one process for those that run at a time, a profile of its own for each.
 
 mod client;
+mod happening;
 mod tab;
 
 use std::path::PathBuf;
@@ -16,7 +17,8 @@ use serde_json::json;
 use tokio::sync::{Mutex, oneshot};
 
 pub use client::{Asked, Behaviour, Client, Platform};
-pub use tab::{JSAPI, Look, PORTAL, Sent, Tab};
+pub use happening::{JSAPI, PORTAL, Sent};
+pub use tab::{Look, Tab};
 
 /// A running Chromium. Ends when the last who holds it lets go.
 #[derive(Debug)]
