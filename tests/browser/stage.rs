@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use dingtalk_core::DingTalkBuilder;
-use dingtalk_sandbox::{World, route};
+use dingtalk_sandbox::{Sandbox, World, route};
 use dingtalk_tests::chromium::{Chromium, Client, Cookies, Look, Platform, Profile, Tab};
 use dingtalk_tests::{Framework, Setup};
 use tracing_subscriber::filter::EnvFilter;
@@ -39,20 +39,15 @@ impl Stage {
         change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
     ) -> Self {
         let chromium = Chromium::shared().await;
+        let change = |builder, _: &Sandbox| change(builder);
         Self::in_chromium(&chromium, framework, platform, world, change).await
     }
 
     /// Where no cookie is kept.
     pub(crate) async fn without_cookies(framework: Framework, platform: Platform) -> Self {
         let chromium = Chromium::start(Cookies::Blocked).await;
-        Self::in_chromium(
-            &chromium,
-            framework,
-            platform,
-            World::default(),
-            |builder| builder,
-        )
-        .await
+        let change = |builder, _: &Sandbox| builder;
+        Self::in_chromium(&chromium, framework, platform, World::default(), change).await
     }
 
     async fn in_chromium(
@@ -60,7 +55,7 @@ impl Stage {
         framework: Framework,
         platform: Platform,
         world: World,
-        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+        change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
     ) -> Self {
         listen();
         let setup = Arc::new(Setup::on_loopback(framework, world, change).await);

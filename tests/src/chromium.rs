@@ -58,12 +58,6 @@ impl Chromium {
         getrandom::fill(&mut name).expect("the system has random bytes");
         let name = format!("dingtalk-chromium-{:016x}", u64::from_be_bytes(name));
         let data = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(data.join("Default")).expect("the temporary folder can be used");
-        if cookies == Cookies::Blocked {
-            let settings = json!({"profile": {"default_content_setting_values": {"cookies": 2}}});
-            std::fs::write(data.join("Default/Preferences"), settings.to_string())
-                .expect("the temporary folder can be used");
-        }
         let config = BrowserConfig::builder()
             .disable_default_args()
             .args(ARGUMENTS.iter().copied())
@@ -82,6 +76,12 @@ impl Chromium {
                  Elsewhere install it and name its program in the variable CHROME."
             );
         };
+        std::fs::create_dir_all(data.join("Default")).expect("the temporary folder can be used");
+        if cookies == Cookies::Blocked {
+            let settings = json!({"profile": {"default_content_setting_values": {"cookies": 2}}});
+            std::fs::write(data.join("Default/Preferences"), settings.to_string())
+                .expect("the temporary folder can be used");
+        }
         let (started, start) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         // On a runtime of its own: tests' runtimes end with their tests.

@@ -88,17 +88,19 @@ impl Setup {
         }
     }
 
-    /// The world's first app where a real browser reaches it: its public origin is the address it listens on.
+    /// The world's first app where a real browser reaches it: its public origin is the address it listens on, and its home URL
+    /// in the world leads there.
     pub async fn on_loopback(
         framework: Framework,
-        world: World,
-        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+        mut world: World,
+        change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
     ) -> Self {
-        let sandbox = sandbox(world).await;
         let listener = free_port();
         let address = listener.local_addr().expect("it is bound");
+        world.apps[0].home_url = format!("http://{address}/?corpid=$CORPID$");
+        let sandbox = sandbox(world).await;
         let dingtalk = build(&sandbox, |builder| {
-            change(builder.public_origin(format!("http://{address}")))
+            change(builder.public_origin(format!("http://{address}")), &sandbox)
         });
         let dingtalk = dingtalk.expect("the settings can work");
         let gate = Gate::default();

@@ -3,16 +3,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, ChildStdout, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
 };
 
 use crate::{
     npm::Packages,
+    program::Program,
     run::{Failure, Line, Run},
     tools,
     workspace::Workspace,
@@ -47,7 +43,7 @@ fn official_sdk(run: &mut Run, workspace: &Workspace, files: &Path) -> Result<()
     let line = cargo
         .line("run --quiet --package dingtalk-sandbox -- --listen 127.0.0.1:0")
         .env("RUST_LOG", "warn");
-    let sandbox = Sandbox::start(run, &line)?;
+    let sandbox = Program::start(run, &line, "http")?;
     let script = path(&files.join("official_sdk.py"));
     run.step(
         "official SDK",
@@ -124,86 +120,6 @@ impl Venv {
     }
 }
 
-/// The running program `dingtalk-sandbox`; dropping it ends it.
-struct Sandbox {
-    program: Child,
-    url: String,
-}
-
-impl Sandbox {
-    /// Starts the program and waits for the line that tells its URL.
-    fn start(run: &Run, line: &Line) -> Result<Self, Failure> {
-        println!("\n==> sandbox: {line}");
-        let mut program = run
-            .command(line)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|error| line.cannot_start(&error))?;
-        let output = program.stdout.take();
-        // Made before the wait, so that the program ends with it however the wait ends.
-        let mut sandbox = Self {
-            program,
-            url: String::new(),
-        };
-        let output = output.ok_or_else(|| Failure::new("the sandbox has no output to read"))?;
-        sandbox.url = first_url(output).recv_timeout(START).map_err(|error| {
-            let why = match error {
-                mpsc::RecvTimeoutError::Timeout => "printed no URL in time",
-                mpsc::RecvTimeoutError::Disconnected => "ended without printing a URL",
-            };
-            Failure::new(format!("the sandbox {why}:\n  {line}"))
-        })?;
-        Ok(sandbox)
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        // An error here means that it has ended already.
-        drop(self.program.kill());
-        drop(self.program.wait());
-    }
-}
-
-/// Shows every line of the output and sends the first URL. Reads on to the end: a full pipe would stop the program.
-fn first_url(output: ChildStdout) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            println!("    {line}");
-            if let Some(url) = url_in(&line) {
-                // Only the first is waited for.
-                drop(sender.send(url));
-            }
-        }
-    });
-    receiver
-}
-
-fn url_in(line: &str) -> Option<String> {
-    let url = line
-        .split_whitespace()
-        .find(|word| word.starts_with("http://"))?;
-    Some(url.trim_end_matches(['/', '.', ',']).to_owned())
-}
-
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-/// The program is built before it is started, so this is only for its own start.
-const START: Duration = Duration::from_secs(30);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_is_found_in_a_sentence() {
-        let url = Some("http://127.0.0.1:7070".to_owned());
-        assert_eq!(url_in("http://127.0.0.1:7070"), url);
-        assert_eq!(url_in("DingTalk sandbox on http://127.0.0.1:7070/."), url);
-        assert_eq!(url_in("no address here"), None);
-    }
 }

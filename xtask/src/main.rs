@@ -8,6 +8,7 @@
 mod check;
 mod conformance;
 mod npm;
+mod program;
 mod run;
 mod tools;
 mod workspace;

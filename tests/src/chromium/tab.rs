@@ -295,11 +295,16 @@ impl Tab {
     pub async fn picture(&self) -> Vec<u8> {
         let metrics = self.page.layout_metrics().await;
         let content = metrics.expect("the page has a size").css_content_size;
+        self.picture_of(content.width, content.height).await
+    }
+
+    /// The upper part of it, as PNG.
+    pub async fn picture_of(&self, width: f64, height: f64) -> Vec<u8> {
         let clip = Viewport {
             x: 0.0,
             y: 0.0,
-            width: content.width,
-            height: content.height,
+            width,
+            height,
             scale: 1.0,
         };
         let mut whole = CaptureScreenshotParams::builder().clip(clip).build();
