@@ -1,5 +1,6 @@
 //! The control API: what a test, a script or the start page tells the sandbox. JSON under `/sandbox/`.
 
+mod client;
 mod fields;
 mod guard;
 
@@ -71,6 +72,7 @@ pub(crate) fn answer(engine: &Engine, head: &Parts, body: &Bytes, own: SocketAdd
 fn act(engine: &Engine, action: &str, mut fields: Fields) -> Result<Value, Wrong> {
     match action {
         "codes" => mint_code(engine, fields),
+        "client/codes" => client::code(engine, fields),
         "signins/confirm" => {
             let id = fields.required("id", "the id of a sign-in", fields::text)?;
             let corp_id = fields::corp(engine, &mut fields)?;
@@ -335,6 +337,7 @@ const READS: &[&str] = &[
 ];
 const ACTIONS: &[&str] = &[
     "codes",
+    "client/codes",
     "signins/confirm",
     "signins/refuse",
     "calls/reset",

@@ -16,7 +16,7 @@ use crate::{
     signin::SignIns,
     token::Tokens,
     user_token::UserTokens,
-    world::{Person, World},
+    world::{App, Person, World},
 };
 
 #[derive(Debug)]
@@ -82,16 +82,25 @@ impl Engine {
 
     /// A silent-login code of this app for this person of its organisation.
     pub(crate) fn silent_code(&self, app_key: &str, user_id: &str) -> Result<String, Unknown> {
-        let app = self
-            .world
-            .app(app_key)
-            .ok_or_else(|| Unknown::App(app_key.to_owned()))?;
-        let person = self.member(&app.corp_id, user_id)?;
+        let (_, person) = self.app_and_person(app_key, user_id)?;
         let grant = Grant::Silent {
             corp_id: person.corp_id.clone(),
             user_id: person.user_id.clone(),
         };
         Ok(self.mint(app_key, grant))
+    }
+
+    /// The app, and the person of its organisation.
+    pub(crate) fn app_and_person(
+        &self,
+        app_key: &str,
+        user_id: &str,
+    ) -> Result<(&App, &Person), Unknown> {
+        let app = self
+            .world
+            .app(app_key)
+            .ok_or_else(|| Unknown::App(app_key.to_owned()))?;
+        Ok((app, self.member(&app.corp_id, user_id)?))
     }
 
     /// A code of a sign-in in a browser.

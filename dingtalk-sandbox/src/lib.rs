@@ -4,6 +4,7 @@ pub mod route;
 
 mod api;
 mod calls;
+mod client;
 mod clock;
 mod code;
 mod control;

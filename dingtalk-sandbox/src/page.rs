@@ -1,6 +1,8 @@
 //! The start page: the world, codes, faults, the clock and the live list of calls.
 
 mod card;
+mod client;
+mod welcome;
 
 use std::{fmt::Write as _, net::SocketAddr};
 
@@ -11,9 +13,13 @@ use self::card::corp_card;
 use crate::{control, engine::Engine, envelope::Reply, route, world::World};
 
 pub(crate) use self::card::escape;
+pub(crate) use self::client::address as client_address;
 
-/// Answers what a browser asks for the page. `None` when it is some other path.
+/// Answers what a browser asks for a page and its parts. `None` when it is some other path.
 pub(crate) fn answer(engine: &Engine, head: &Parts, own: SocketAddr) -> Option<Reply> {
+    let css = |text: &'static str| Reply::raw(200, "text/css; charset=utf-8", text, "");
+    let script = |text: &'static str| Reply::raw(200, "text/javascript; charset=utf-8", text, "");
+    let mut besides = "form-action 'none'".to_owned();
     let mut reply = match head.uri.path() {
         "/" => match control::same_machine(head, own) {
             Ok(()) => Reply::raw(
@@ -24,13 +30,21 @@ pub(crate) fn answer(engine: &Engine, head: &Parts, own: SocketAddr) -> Option<R
             ),
             Err(why) => control::error(403, why),
         },
-        "/sandbox.css" => Reply::raw(200, "text/css; charset=utf-8", STYLE, ""),
-        "/sandbox.js" => Reply::raw(200, "text/javascript; charset=utf-8", SCRIPT, ""),
+        "/client" => {
+            let (reply, allowed) = client::answer(engine, head, own);
+            besides = allowed;
+            reply
+        }
+        "/sandbox.css" => css(STYLE),
+        "/sandbox.js" => script(SCRIPT),
         "/sandbox.svg" => Reply::raw(200, "image/svg+xml", MARK, ""),
+        "/client.css" => css(client::STYLE),
+        "/client.js" => script(client::SCRIPT),
+        "/sandbox/jsapi.js" => return Some(jsapi()),
         _ => return None,
     };
     reply.headers.extend([
-        ("content-security-policy", POLICY.to_owned()),
+        ("content-security-policy", format!("{POLICY}; {besides}")),
         ("x-content-type-options", "nosniff".to_owned()),
         ("referrer-policy", "no-referrer".to_owned()),
         ("cache-control", "no-store".to_owned()),
@@ -38,34 +52,48 @@ pub(crate) fn answer(engine: &Engine, head: &Parts, own: SocketAddr) -> Option<R
     Some(reply)
 }
 
+/// The stand-in for DingTalk's JSAPI script: for pages of every site, as DingTalk's own.
+fn jsapi() -> Reply {
+    let mut reply = Reply::raw(200, "text/javascript; charset=utf-8", client::JSAPI, "");
+    reply.headers.extend([
+        ("access-control-allow-origin", "*".to_owned()),
+        ("cross-origin-resource-policy", "cross-origin".to_owned()),
+        ("x-content-type-options", "nosniff".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+    ]);
+    reply
+}
+
 fn html(world: &World, own: SocketAddr) -> String {
     let life = match world.code_seconds {
         seconds if seconds % 60 == 0 && seconds > 60 => format!("{} minutes", seconds / 60),
         seconds => format!("{seconds} seconds"),
     };
-    let corps: String = world
-        .corps
-        .iter()
-        .map(|corp| corp_card(world, corp))
-        .collect();
-    // The parts are filled in one pass, so nothing in the world can name another part.
-    let mut page = String::with_capacity(32 * 1024);
-    for (at, piece) in PAGE.split("{{").enumerate() {
-        let (name, rest) = if at == 0 {
-            ("", piece)
-        } else {
-            piece.split_once("}}").unwrap_or(("", piece))
-        };
-        match name {
-            "url" => page += &escape(&format!("http://{own}")),
-            "code_minutes" => page += &life,
-            "quick_faults" => page += &quick_faults(),
-            "corps" => page += &corps,
-            _ => {}
-        }
-        page += rest;
+    fill(PAGE, |name| match name {
+        "url" => escape(&format!("http://{own}")),
+        "welcome" => welcome::html(world, own),
+        "code_minutes" => life.clone(),
+        "quick_faults" => quick_faults(),
+        "corps" => world
+            .corps
+            .iter()
+            .map(|corp| corp_card(world, corp, own))
+            .collect(),
+        _ => String::new(),
+    })
+}
+
+/// Fills the `{{parts}}` of a page in one pass, so nothing in the world can name another part.
+fn fill(page: &str, part: impl Fn(&str) -> String) -> String {
+    let mut pieces = page.split("{{");
+    let mut filled = String::with_capacity(32 * 1024);
+    filled += pieces.next().unwrap_or_default();
+    for piece in pieces {
+        let (name, rest) = piece.split_once("}}").unwrap_or(("", piece));
+        filled += &part(name);
+        filled += rest;
     }
-    page
+    filled
 }
 
 fn quick_faults() -> String {
@@ -127,7 +155,7 @@ const STYLE: &str = include_str!("../page/sandbox.css");
 const SCRIPT: &str = include_str!("../page/sandbox.js");
 const MARK: &str = include_str!("../page/sandbox.svg");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+base-uri 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests {

@@ -16,7 +16,7 @@ use crate::{
     engine::{Engine, Unknown},
     fault::{Fault, Phase},
     hold::Hold,
-    route, server,
+    page, route, server,
     signin::{self, PendingSignIn},
     world::World,
 };
@@ -158,6 +158,15 @@ impl Sandbox {
     /// If no such sign-in waits.
     pub fn refuse_sign_in(&self, id: &str) -> Result<PendingSignIn, Unknown> {
         signin::refuse(&self.engine, id)
+    }
+
+    /// Where the DingTalk client opens this app for this person: a page for a browser, at another site than the app's.
+    ///
+    /// # Errors
+    /// If the world has no such app, or the app's organisation no such person.
+    pub fn client_url(&self, app_key: &str, user_id: &str) -> Result<String, Unknown> {
+        let (app, _) = self.engine.app_and_person(app_key, user_id)?;
+        Ok(page::client_address(app, user_id, self.address))
     }
 
     /// The latest 10 000 calls since the start or the last [`reset_calls`](Self::reset_calls), in order of arrival.

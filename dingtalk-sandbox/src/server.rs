@@ -94,13 +94,16 @@ async fn answer(
     if let Some(reply) = signin::answer(engine, &head, &body, own) {
         return (reply, Plan::default());
     }
-    let ours = if path.starts_with("/sandbox/") {
-        Some(control::answer(engine, &head, &body, own))
-    } else if head.method == Method::GET || head.method == Method::HEAD {
+    let is_read = head.method == Method::GET || head.method == Method::HEAD;
+    let page = if is_read {
         page::answer(engine, &head, own)
     } else {
         None
     };
+    let ours = page.or_else(|| {
+        let is_control = path.starts_with("/sandbox/");
+        is_control.then(|| control::answer(engine, &head, &body, own))
+    });
     match ours {
         Some(reply) => (reply, Plan::default()),
         None => api::answer(engine, api_request(&head, body, peer)).await,

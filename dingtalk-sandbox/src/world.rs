@@ -2,11 +2,13 @@
 
 mod account;
 mod check;
+mod home;
 mod person;
 mod redirect;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::home::{Address, OpenedFrom, Opening, is_path};
 pub(crate) use self::redirect::{Origin, is_registered};
 pub use self::{
     account::{Account, SignInApp},
@@ -86,9 +88,14 @@ pub struct App {
     /// The app's number in its organisation.
     #[serde(default)]
     pub agent_id: i64,
-    /// Where the app's home page is.
+    /// Where the app's home page is. `$CORPID$` in it becomes the organisation when the app is opened from the workbench. Empty: it
+    /// cannot be opened.
     #[serde(default)]
     pub home_url: String,
+    /// The page that starts a silent login: the DingTalk client page opens it with `via=client`, `corpid` and `return_to`. Default:
+    /// `/dingtalk/login` at the home page's origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
     /// Where it may send people back to after a web sign-in: scheme, host and port are compared. The port may be `*`, any,
     /// which DingTalk does not have. Default: nowhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -144,6 +151,7 @@ impl Default for App {
             app_secret: String::new(),
             agent_id: 0,
             home_url: String::new(),
+            login_url: None,
             redirect_urls: Vec::new(),
             admits_strangers: false,
             masks_mobile: false,

@@ -62,6 +62,10 @@ impl Fields {
             .ok_or_else(|| Wrong(format!("{key}: is missing; must be {allowed}")))
     }
 
+    pub(super) fn optional_text(&mut self, key: &str) -> Result<Option<String>, Wrong> {
+        self.optional(key, "a text", |value| value.as_str().map(str::to_owned))
+    }
+
     fn number(&mut self, key: &str) -> Result<u64, Wrong> {
         self.required(key, "a whole number from 0", Value::as_u64)
     }
@@ -76,7 +80,7 @@ impl Fields {
         self.required(key, "an HTTP status from 200 to 599", read)
     }
 
-    fn text(&mut self, key: &str) -> Result<String, Wrong> {
+    pub(super) fn text(&mut self, key: &str) -> Result<String, Wrong> {
         self.required(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 

@@ -1,11 +1,12 @@
 //! The world as cards: an organisation, its apps, its people and the buttons that make codes.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::SocketAddr};
 
+use super::client;
 use crate::world::{App, Corp, Person, World};
 
 /// An organisation with its apps and people.
-pub(super) fn corp_card(world: &World, corp: &Corp) -> String {
+pub(super) fn corp_card(world: &World, corp: &Corp, own: SocketAddr) -> String {
     let apps: Vec<&App> = world
         .apps
         .iter()
@@ -32,9 +33,9 @@ pub(super) fn corp_card(world: &World, corp: &Corp) -> String {
         card += &app_card(app);
     }
     card += "</div><table class=\"people\"><thead><tr><th scope=\"col\">Person</th><th scope=\"col\">User id · union id</th>\
-             <th scope=\"col\">Marks</th><th scope=\"col\">Code for</th></tr></thead><tbody>";
+             <th scope=\"col\">Marks</th><th scope=\"col\">Open the app</th><th scope=\"col\">Code for</th></tr></thead><tbody>";
     for person in people.iter().take(MOST_PEOPLE) {
-        card += &person_row(person, &apps);
+        card += &person_row(person, &apps, own);
     }
     card += "</tbody></table>";
     if people.len() > MOST_PEOPLE {
@@ -75,18 +76,14 @@ fn app_card(app: &App) -> String {
          <button type=\"button\" class=\"quiet\" data-revoke=\"{key}\">Revoke tokens</button></div>\
          <dl><dt>Key</dt><dd>{copy_key}</dd><dt>Secret</dt><dd>{secret}</dd>\
          <dt>Sees it</dt><dd>{range} · {limit}</dd><dt>May</dt><dd class=\"chips\">{chips}</dd></dl></section>",
-        name = escape(if app.name.is_empty() {
-            &app.app_key
-        } else {
-            &app.name
-        }),
+        name = escape(client::shown_name(app)),
         copy_key = copyable(&app.app_key, "app key"),
         secret = copyable(&app.app_secret, "app secret"),
         range = escape(&range),
     )
 }
 
-fn person_row(person: &Person, apps: &[&App]) -> String {
+fn person_row(person: &Person, apps: &[&App], own: SocketAddr) -> String {
     let mut marks = String::new();
     let mut mark = |class: &str, text: &str| {
         let _ = write!(
@@ -114,35 +111,38 @@ fn person_row(person: &Person, apps: &[&App]) -> String {
     if person.departments.len() > 5 {
         mark("", &format!("{} departments", person.departments.len()));
     }
-    let mut buttons = String::new();
+    let (mut links, mut buttons) = (String::new(), String::new());
     for app in apps {
+        if app.sees(person) && app.home().is_some() {
+            let _ = write!(
+                links,
+                "<a class=\"button open\" href=\"{href}\" aria-label=\"Open {label} as {user}\">Open {label}</a>",
+                href = escape(&client::address(app, &person.user_id, own)),
+                user = escape(&person.user_id),
+                label = escape(short(client::shown_name(app))),
+            );
+        }
         if !app.sees(person) {
             mark("", &format!("not in {}", short(&app.name)));
+        }
+        if buttons.is_empty() {
+            // A narrow page shows no heads of columns.
+            buttons += "<span class=\"label narrow\">Code for</span>";
         }
         let _ = write!(
             buttons,
             "<button type=\"button\" data-mint-app=\"{key}\" data-mint-user=\"{user}\" aria-label=\"Code for {user} in {label}\">{label}</button>",
             key = escape(&app.app_key),
             user = escape(&person.user_id),
-            label = escape(short(if app.name.is_empty() {
-                &app.app_key
-            } else {
-                &app.name
-            })),
+            label = escape(short(client::shown_name(app))),
         );
     }
     format!(
-        "<tr><td><div class=\"person\"><span class=\"face\" aria-hidden=\"true\">{face}</span><div><b>{name}</b><span>{title}</span></div></div></td>\
+        "<tr><td><div class=\"person\">{face}<div><b>{name}</b><span>{title}</span></div></div></td>\
          <td class=\"ids\"><code>{user}</code> <span class=\"label\">· {union}</span></td>\
-         <td class=\"marks\">{marks}</td><td><div class=\"buttons\">{buttons}</div></td></tr>",
-        face = escape(
-            &person
-                .name
-                .chars()
-                .next()
-                .map(String::from)
-                .unwrap_or_default()
-        ),
+         <td class=\"marks\">{marks}</td><td class=\"opens\"><div class=\"buttons\">{links}</div></td>\
+         <td><div class=\"buttons\">{buttons}</div></td></tr>",
+        face = face(&person.name),
         name = escape(&person.name),
         title = escape(person.title.as_deref().unwrap_or("no title")),
         user = escape(&person.user_id),
@@ -159,7 +159,7 @@ fn copyable(text: &str, what: &str) -> String {
 }
 
 /// `Expenses` of `报销 (Expenses)`: what fits a button.
-fn short(name: &str) -> &str {
+pub(super) fn short(name: &str) -> &str {
     match name
         .split_once('(')
         .and_then(|(_, rest)| rest.split_once(')'))
@@ -175,6 +175,15 @@ fn plural(n: usize, noun: &str) -> String {
     } else {
         format!("{n} {noun}s")
     }
+}
+
+/// A picture of somebody: the first character of the name.
+pub(super) fn face(name: &str) -> String {
+    let first: String = name.chars().take(1).collect();
+    format!(
+        "<span class=\"face\" aria-hidden=\"true\">{}</span>",
+        escape(&first)
+    )
 }
 
 /// Text that is only text, in an element or a quoted attribute.

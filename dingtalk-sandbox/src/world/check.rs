@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Person, World, redirect::Origin};
+use super::{Address, App, Person, World, redirect::Origin};
 
 /// What is wrong with a world.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,7 @@ impl World {
                     format!("`{}` stands here twice", app.app_key),
                 );
             }
+            check_addresses(at, app)?;
             for ip in &app.allowed_ips {
                 if ip.parse::<std::net::IpAddr>().is_err() {
                     return wrong(
@@ -185,6 +186,29 @@ fn redirect_urls(urls: &[String], key: impl FnOnce() -> String) -> Result<(), Wo
     }
 }
 
+fn check_addresses(at: usize, app: &App) -> Result<(), WorldError> {
+    let home = Some(&app.home_url).filter(|url| !url.is_empty());
+    for (key, url) in [("home_url", home), ("login_url", app.login_url.as_ref())] {
+        if let Some(url) = url
+            && Address::parse(url).is_none()
+        {
+            return wrong(
+                format!("apps[{at}].{key}"),
+                format!("`{url}` is not an address as http://127.0.0.1:7081/"),
+            );
+        }
+    }
+    if let Some(url) = &app.login_url
+        && url.contains('#')
+    {
+        return wrong(
+            format!("apps[{at}].login_url"),
+            format!("`{url}` has a fragment, so no query can follow"),
+        );
+    }
+    Ok(())
+}
+
 fn filled(value: &str, key: impl FnOnce() -> String) -> Result<(), WorldError> {
     if value.is_empty() {
         wrong(key(), "is empty".to_owned())
@@ -255,6 +279,29 @@ mod tests {
     #[test]
     fn a_token_that_lives_no_time_is_refused() {
         assert!(message("token_seconds = 0\n").starts_with("token_seconds: "));
+    }
+
+    #[test]
+    fn addresses_of_apps_must_be_addresses() {
+        for (line, expected) in [
+            (
+                "home_url = \"javascript:alert(1)\"",
+                "apps[0].home_url: `javascript:alert(1)` is not an address as http://127.0.0.1:7081/",
+            ),
+            (
+                "login_url = \"/login\"",
+                "apps[0].login_url: `/login` is not an address as http://127.0.0.1:7081/",
+            ),
+            (
+                "login_url = \"http://a.example/#/login\"",
+                "apps[0].login_url: `http://a.example/#/login` has a fragment, so no query can follow",
+            ),
+        ] {
+            let text = format!(
+                "{CORP}[[apps]]\ncorp_id = \"ding1\"\napp_key = \"k\"\napp_secret = \"s\"\n{line}\n"
+            );
+            assert_eq!(message(&text), expected);
+        }
     }
 
     #[test]

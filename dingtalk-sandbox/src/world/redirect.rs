@@ -56,6 +56,10 @@ impl Origin {
         )
     }
 
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
     fn admits(&self, other: &Self) -> bool {
         self.scheme == other.scheme
             && self.host == other.host

@@ -10,6 +10,7 @@
 mod accounts;
 mod checks;
 mod client;
+mod client_page;
 mod control;
 mod endpoints;
 mod faults;

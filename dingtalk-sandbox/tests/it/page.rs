@@ -1,7 +1,7 @@
 //! The start page and what it is made of.
 
 use crate::{
-    HR,
+    EXPENSES, HR, WAREHOUSE,
     client::{get, send},
     frozen,
 };
@@ -34,6 +34,60 @@ async fn everything_the_page_loads_is_there() {
         loaded += 1;
     }
     assert!(loaded >= 4);
+}
+
+#[tokio::test]
+async fn the_first_thing_to_press_opens_an_app_in_the_client() {
+    let sandbox = frozen(|_| {}).await;
+    let page = get(&sandbox, "/").await.body();
+    let first = page
+        .split("class=\"button primary\" href=\"")
+        .nth(1)
+        .unwrap();
+    let address = first.split('"').next().unwrap().replace("&amp;", "&");
+    assert_eq!(address, sandbox.client_url(HR.0, "manager01").unwrap());
+    let (host, path) = address
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    let client = send(
+        &sandbox,
+        &format!("GET /{path}"),
+        &[&format!("host: {host}")],
+        "",
+    )
+    .await;
+    assert_eq!(client.status(), 200);
+    assert!(client.body().contains("<iframe"));
+    let main = page.split("<main>").nth(1).unwrap();
+    assert!(
+        main.trim_start()
+            .starts_with("<section class=\"panel welcome\"")
+    );
+}
+
+#[tokio::test]
+async fn people_are_offered_the_apps_they_see() {
+    let sandbox = frozen(|world| world.apps[2].home_url.clear()).await;
+    let page = get(&sandbox, "/").await.body();
+    for (user_id, app, expected) in [
+        ("lina02", EXPENSES.0, true),
+        ("visitor06", EXPENSES.0, false),
+        ("visitor06", HR.0, true),
+        ("manager01", WAREHOUSE.0, false),
+    ] {
+        let address = sandbox.client_url(app, user_id).unwrap();
+        let link = format!("href=\"{}\"", address.replace('&', "&amp;"));
+        assert_eq!(page.contains(&link), expected, "{user_id} {app}");
+    }
+    let closed = frozen(|world| {
+        for app in &mut world.apps {
+            app.home_url.clear();
+        }
+    })
+    .await;
+    assert!(!get(&closed, "/").await.body().contains("welcome"));
 }
 
 #[tokio::test]
