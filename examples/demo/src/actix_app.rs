@@ -6,18 +6,16 @@ use actix_web::web::{self, Data, Html};
 use actix_web::{App, HttpServer, rt};
 use dingtalk_actix::{DingTalk, DingTalkAuth, DingTalkUser, MaybeDingTalkUser, RequireDingTalk};
 
-use crate::page;
-
-struct Sandbox(String);
+use crate::page::{self, Links};
 
 /// actix-web runs on a runtime of its own.
-pub(crate) fn serve(listener: TcpListener, dingtalk: DingTalk, sandbox: String) {
+pub(crate) fn serve(listener: TcpListener, dingtalk: DingTalk, links: Links) {
     let auth = DingTalkAuth::new(dingtalk);
-    let sandbox = Data::new(Sandbox(sandbox));
+    let links = Data::new(links);
     let app = move || {
         let admin = web::scope("/admin").route("", web::get().to(async || "for administrators"));
         App::new()
-            .app_data(sandbox.clone())
+            .app_data(links.clone())
             .route("/", web::get().to(home))
             .route("/orders", web::get().to(orders))
             .service(admin.wrap(RequireDingTalk::new().allow(|user| user.is_admin())))
@@ -34,8 +32,8 @@ pub(crate) fn serve(listener: TcpListener, dingtalk: DingTalk, sandbox: String) 
     });
 }
 
-async fn home(MaybeDingTalkUser(user): MaybeDingTalkUser, sandbox: Data<Sandbox>) -> Html {
-    Html::new(page::home("actix-web", user.as_ref(), &sandbox.0))
+async fn home(MaybeDingTalkUser(user): MaybeDingTalkUser, links: Data<Links>) -> Html {
+    Html::new(page::home("actix-web", user.as_ref(), &links))
 }
 
 async fn orders(user: DingTalkUser) -> String {

@@ -7,15 +7,14 @@ use axum::response::Html;
 use axum::routing::get;
 use dingtalk_axum::{DingTalk, DingTalkAuth, DingTalkUser, MaybeDingTalkUser, RequireDingTalk};
 
-use crate::page;
+use crate::page::{self, Links};
 
 pub(crate) async fn serve(
     listener: TcpListener,
     dingtalk: DingTalk,
-    sandbox: String,
+    links: Links,
 ) -> std::io::Result<()> {
-    let home =
-        async move |MaybeDingTalkUser(user)| Html(page::home("axum", user.as_ref(), &sandbox));
+    let home = async move |MaybeDingTalkUser(user)| Html(page::home("axum", user.as_ref(), &links));
     let admin = Router::new().route("/", get(async || "for administrators"));
     let app = Router::new()
         .route("/", get(home))

@@ -5,21 +5,20 @@ use std::process::ExitCode;
 
 use dingtalk_sandbox::Sandbox;
 
+use crate::DemoApp;
 use crate::browser::{Answer, Browser};
 
-pub(crate) async fn run(
-    sandbox: &Sandbox,
-    apps: &[(&str, String)],
-) -> Result<ExitCode, Box<dyn Error>> {
+pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode, Box<dyn Error>> {
+    let first = apps.first().ok_or("there is no app")?;
     let mut tour = Tour {
         sandbox,
-        framework: "",
+        app: first,
         passed: 0,
         failed: 0,
     };
-    for (framework, origin) in apps {
-        tour.framework = framework;
-        tour.visit(origin).await?;
+    for app in apps {
+        tour.app = app;
+        tour.visit(&app.origin).await?;
     }
     println!("{} passed, {} failed", tour.passed, tour.failed);
     Ok(if tour.failed == 0 {
@@ -31,7 +30,7 @@ pub(crate) async fn run(
 
 struct Tour<'a> {
     sandbox: &'a Sandbox,
-    framework: &'a str,
+    app: &'a DemoApp,
     passed: usize,
     failed: usize,
 }
@@ -127,13 +126,7 @@ impl Tour<'_> {
     }
 
     fn code(&self, user_id: &str) -> Result<String, Box<dyn Error>> {
-        let app = self
-            .sandbox
-            .world()
-            .apps
-            .first()
-            .ok_or("the world has no app")?;
-        Ok(self.sandbox.try_code(&app.app_key, user_id)?)
+        Ok(self.sandbox.try_code(&self.app.key, user_id)?)
     }
 
     /// One line: what was done, the status, who came in or why not, and its cost in DingTalk calls.
@@ -153,7 +146,7 @@ impl Tour<'_> {
         });
         let (mark, framework, got) = (
             if is_good { "ok  " } else { "FAIL" },
-            self.framework,
+            self.app.framework,
             answer.status,
         );
         println!("{mark} {framework:9} {done:36} {got} {who} ({cost} DingTalk calls)");

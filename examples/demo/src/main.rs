@@ -11,8 +11,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use dingtalk_core::{DingTalk, InternalApp, SessionKey};
-use dingtalk_sandbox::Sandbox;
+use dingtalk_sandbox::{App, Sandbox, World};
 use tracing_subscriber::EnvFilter;
+
+use crate::page::Links;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let is_check = match std::env::args().nth(1).as_deref() {
@@ -29,63 +31,102 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 }
 
 async fn run(is_check: bool) -> Result<ExitCode, Box<dyn Error>> {
+    let (axum, actix) = (listen(7081, is_check)?, listen(7082, is_check)?);
+    let mut apps = [
+        DemoApp::new("axum", "dingdemoaxum0000001", &axum)?,
+        DemoApp::new("actix-web", "dingdemoactix000002", &actix)?,
+    ];
     let sandbox = Sandbox::builder()
+        .world(world(&apps))
         .listen(address(7070, is_check))
         .start()
         .await?;
-    let (axum, actix) = (listen(7081, is_check)?, listen(7082, is_check)?);
-    let apps = [("axum", origin(&axum)?), ("actix-web", origin(&actix)?)];
-    let in_axum = axum_app::serve(
-        axum,
-        handle(&sandbox, &apps[0].1)?,
-        sandbox.url().to_owned(),
-    );
-    tokio::spawn(async move { in_axum.await.map_err(|error| eprintln!("axum: {error}")) });
-    actix_app::serve(
-        actix,
-        handle(&sandbox, &apps[1].1)?,
-        sandbox.url().to_owned(),
-    );
+    for app in &mut apps {
+        app.links.sandbox = sandbox.url().to_owned();
+        app.links.client = sandbox.client_url(&app.key, "manager01")?;
+    }
+    let [in_axum, in_actix] = &apps;
+    let served = axum_app::serve(axum, handle(&sandbox, in_axum)?, in_axum.links.clone());
+    tokio::spawn(async move { served.await.map_err(|error| eprintln!("axum: {error}")) });
+    actix_app::serve(actix, handle(&sandbox, in_actix)?, in_actix.links.clone());
     if is_check {
         return check::run(&sandbox, &apps).await;
     }
-    explain(&sandbox, &apps);
+    explain(&apps);
     tokio::signal::ctrl_c().await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The handle as an app makes it; only the endpoint tells that DingTalk is a sandbox.
-fn handle(sandbox: &Sandbox, origin: &str) -> Result<DingTalk, Box<dyn Error>> {
-    let app = sandbox.world().apps.first().ok_or("the world has no app")?;
+/// One of the two apps, as the sandbox and the person at the terminal know it.
+struct DemoApp {
+    framework: &'static str,
+    key: String,
+    origin: String,
+    links: Links,
+}
+
+impl DemoApp {
+    fn new(framework: &'static str, key: &str, listener: &TcpListener) -> std::io::Result<Self> {
+        Ok(Self {
+            framework,
+            key: key.to_owned(),
+            origin: format!("http://{}", listener.local_addr()?),
+            links: Links::default(),
+        })
+    }
+}
+
+/// The built-in world with our two apps before its own, which have no home page here: nothing runs there.
+fn world(apps: &[DemoApp]) -> World {
+    let mut world = World::default();
+    for app in &mut world.apps {
+        app.home_url.clear();
+    }
+    if let Some(model) = world.apps.first().cloned() {
+        let ours = apps.iter().map(|app| App {
+            name: format!("人事系统 ({})", app.framework),
+            app_key: app.key.clone(),
+            home_url: format!("{}/?corpid=$CORPID$", app.origin),
+            ..model.clone()
+        });
+        world.apps.splice(..1, ours);
+    }
+    world
+}
+
+/// The handle as an app makes it. Only the sandbox's addresses tell that this is no real DingTalk.
+fn handle(sandbox: &Sandbox, app: &DemoApp) -> Result<DingTalk, Box<dyn Error>> {
+    let known = sandbox
+        .world()
+        .app(&app.key)
+        .ok_or("the world lacks the app")?;
+    let url = sandbox.url();
     Ok(DingTalk::builder()
-        .public_origin(origin)
-        .endpoint(sandbox.url())
+        .public_origin(&*app.origin)
+        .endpoint(url)
+        .jsapi_script(format!("{url}/sandbox/jsapi.js"))
+        .framed_by([url, &url.replace("127.0.0.1", "localhost")])
         .internal_app(InternalApp::new(
-            &*app.corp_id,
-            &*app.app_key,
-            &*app.app_secret,
+            &*known.corp_id,
+            &*known.app_key,
+            &*known.app_secret,
         ))
         .session_key(SessionKey::generate()?)
         .build()?)
 }
 
-fn explain(sandbox: &Sandbox, apps: &[(&str, String)]) {
-    let url = sandbox.url();
-    println!("\nDingTalk, on this machine:  {url}");
-    println!("  Everybody and everything in it, and every call as it comes. Make a code there.\n");
-    for (name, origin) in apps {
-        println!("The app in {name}:  {origin}");
-        println!("  /         who you are; paste a code to sign in");
+fn explain(apps: &[DemoApp]) {
+    for app in apps {
+        println!("\nThe app in {}:  {}", app.framework, app.origin);
+        println!("  in DingTalk, as 张伟:  {}", app.links.client);
+        println!("  /         who you are");
         println!("  /orders   for people who are signed in");
-        println!("  /admin    for administrators\n");
+        println!("  /admin    for administrators");
     }
-    if let (Some((_, origin)), Some(app)) = (apps.first(), sandbox.world().apps.first()) {
-        let key = &app.app_key;
-        println!("Or by hand:");
-        println!("  curl -s {url}/sandbox/codes -H 'content-type: application/json' \\");
-        println!("       -d '{{\"flow\":\"silent\",\"app\":\"{key}\",\"user_id\":\"manager01\"}}'");
+    if let Some(app) = apps.first() {
+        println!("\nDingTalk, on this machine:  {}", app.links.sandbox);
         println!(
-            "  curl -i -X POST {origin}/dingtalk/login -H 'origin: {origin}' -H 'x-dingtalk-auth-code: CODE'"
+            "  Everybody and everything in it, and every call as it comes. Open an app as anybody there."
         );
     }
     println!("\nCtrl-C stops all three.");
@@ -102,8 +143,4 @@ fn address(port: u16, is_check: bool) -> SocketAddr {
     let usual = SocketAddr::from(([127, 0, 0, 1], port));
     let is_free = !is_check && TcpListener::bind(usual).is_ok();
     SocketAddr::from(([127, 0, 0, 1], if is_free { port } else { 0 }))
-}
-
-fn origin(listener: &TcpListener) -> std::io::Result<String> {
-    Ok(format!("http://{}", listener.local_addr()?))
 }

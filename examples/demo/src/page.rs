@@ -2,7 +2,14 @@
 
 use dingtalk_core::User;
 
-pub(crate) fn home(framework: &str, user: Option<&User>, sandbox: &str) -> String {
+/// Where the sandbox is, and where its client opens this app.
+#[derive(Clone, Default)]
+pub(crate) struct Links {
+    pub(crate) sandbox: String,
+    pub(crate) client: String,
+}
+
+pub(crate) fn home(framework: &str, user: Option<&User>, links: &Links) -> String {
     let body = match user {
         Some(user) => format!(
             "<h1>你好, {}</h1><p>{} · {}</p><p><a href=\"/orders\">Orders</a> · <a href=\"/admin\">Administration</a> · \
@@ -12,10 +19,13 @@ pub(crate) fn home(framework: &str, user: Option<&User>, sandbox: &str) -> Strin
             escape(user.corp_id()),
         ),
         None => format!(
-            "<h1>Who are you?</h1><p>In DingTalk the client hands this page a one-time code. Here, \
-             <a href=\"{sandbox}\" target=\"_blank\">make one in the sandbox</a> for the app 人事系统 (HR) and paste it.</p>\
+            "<h1>Who are you?</h1><p><a class=\"go\" href=\"{client}\" target=\"_top\">Open this app in the sandbox's DingTalk</a></p>\
+             <p>There the client hands the page a one-time code, and nobody types anything. Or \
+             <a href=\"{sandbox}\" target=\"_blank\">make a code by hand</a> and paste it.</p>\
              <form id=\"login\"><label for=\"code\">Code</label><input id=\"code\" autocomplete=\"off\" required>\
              <button>Sign in</button></form>",
+            client = escape(&links.client),
+            sandbox = escape(&links.sandbox),
         ),
     };
     format!(
@@ -37,7 +47,9 @@ body{margin:0;min-height:100vh;display:grid;place-items:center;padding:16px;box-
 main{width:min(100%,34rem);padding:28px;border:1px solid light-dark(#d9dee7,#353c46);border-top:4px solid light-dark(#0066d6,#6cb0ff);\
 border-radius:12px;box-sizing:border-box}h1{margin:.2em 0}a{color:light-dark(#0059bd,#6cb0ff)}\
 .small{margin:0;font-size:.85rem;color:light-dark(#5b6472,#a3adba)}form{display:flex;flex-wrap:wrap;gap:8px;align-items:center}\
-input{flex:1 1 14rem}input,button{font:inherit;padding:8px 12px}";
+.go{display:inline-block;padding:10px 18px;border-radius:8px;background:light-dark(#0059bd,#6cb0ff);color:light-dark(#fff,#08203f);\
+font-weight:600;text-decoration:none}input{flex:1 1 14rem}input,button{font:inherit;padding:8px 14px;\
+border-radius:8px;border:1px solid light-dark(#8a94a3,#5c6675);color:inherit;background:light-dark(#f6f8fb,#20262e)}";
 
 const SCRIPT: &str = "\
 const says = text => document.getElementById('says').textContent = text;\
