@@ -2,6 +2,7 @@
 
 mod client;
 mod happening;
+mod patience;
 mod tab;
 
 use std::path::PathBuf;

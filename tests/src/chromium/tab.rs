@@ -1,7 +1,6 @@
 //! One tab: how it looks to a page, what it shows, and everything it does on the network.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64_simd::STANDARD;
 use chromiumoxide::Command;
@@ -28,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use super::client::Client;
 use super::happening::{NATIVE, PORTAL, Seen, Sent, WATCH, evaluation, lock};
+use super::patience::in_time;
 
 /// How large, in which light and in which language a tab is.
 #[derive(Clone, Copy, Debug)]
@@ -417,14 +417,4 @@ async fn value(page: &Page, evaluation: EvaluateParams) -> Option<Value> {
     }
 }
 
-/// Whether it ends before nobody would wait any longer.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a browser runs on real time, and what never comes must end a test"
-)]
-async fn in_time(work: impl Future<Output = ()>) -> bool {
-    tokio::time::timeout(PATIENCE, work).await.is_ok()
-}
-
-const PATIENCE: Duration = Duration::from_secs(30);
 const ORDINARY: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36";
