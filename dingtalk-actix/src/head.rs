@@ -1,6 +1,7 @@
 //! actix-web's request and response, in core's words.
 
 use std::borrow::Cow;
+use std::cell::Ref;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -11,9 +12,9 @@ use dingtalk_core::{Reply, RequestHead, Visit};
 pub(crate) struct Head<'a>(pub(crate) &'a HttpRequest);
 
 impl Head<'_> {
-    pub(crate) fn visit(&self) -> Result<Visit, Reply> {
-        let visit = self.0.extensions().get::<Visit>().cloned();
-        visit.ok_or_else(|| Reply::layer_missing(self))
+    pub(crate) fn visit(&self) -> Result<Ref<'_, Visit>, Reply> {
+        let visit = Ref::filter_map(self.0.extensions(), |extensions| extensions.get());
+        visit.map_err(|_| Reply::layer_missing(self))
     }
 }
 
@@ -46,7 +47,10 @@ impl RequestHead for Head<'_> {
     }
 
     fn headers<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.headers().get_all(name).map(HeaderValue::as_bytes)
+        self.0
+            .headers()
+            .get_all(HeaderName::from_static(name))
+            .map(HeaderValue::as_bytes)
     }
 }
 
@@ -64,14 +68,11 @@ pub(crate) fn response(reply: Reply) -> HttpResponse {
 pub(crate) fn finish(visit: &Visit, headers: &mut HeaderMap) {
     let caching = headers.get_all(header::CACHE_CONTROL);
     for change in visit.finish(caching.map(HeaderValue::as_bytes)) {
-        let Some(value) = header_value(change.value) else {
-            continue;
-        };
         let name = HeaderName::from_static(change.name);
-        if change.replaces {
-            headers.insert(name, value);
-        } else {
-            headers.append(name, value);
+        match header_value(change.value) {
+            Some(value) if change.replaces => drop(headers.insert(name, value)),
+            Some(value) => headers.append(name, value),
+            None => {}
         }
     }
 }

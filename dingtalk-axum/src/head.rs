@@ -6,7 +6,7 @@ use axum::extract::OriginalUri;
 use axum_core::response::Response;
 use dingtalk_core::{Reply, RequestHead, Visit};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
 /// The head of an axum request.
 pub(crate) struct Head<'a>(pub(crate) &'a Parts);
@@ -54,7 +54,7 @@ impl RequestHead for Head<'_> {
     fn headers<'a>(&'a self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.0
             .headers
-            .get_all(name)
+            .get_all(HeaderName::from_static(name))
             .iter()
             .map(HeaderValue::as_bytes)
     }
@@ -76,15 +76,14 @@ pub(crate) fn response(reply: Reply) -> Response {
 
 /// Adds what the visit wants on the app's response.
 pub(crate) fn finish(visit: &Visit, response: &mut Response) {
-    let caching = response.headers().get_all(header::CACHE_CONTROL);
+    let headers = response.headers_mut();
+    let caching = headers.get_all(header::CACHE_CONTROL);
     for change in visit.finish(caching.iter().map(HeaderValue::as_bytes)) {
-        let Some(value) = header_value(change.value) else {
-            continue;
-        };
-        if change.replaces {
-            response.headers_mut().insert(change.name, value);
-        } else {
-            response.headers_mut().append(change.name, value);
+        let name = HeaderName::from_static(change.name);
+        match header_value(change.value) {
+            Some(value) if change.replaces => drop(headers.insert(name, value)),
+            Some(value) => drop(headers.append(name, value)),
+            None => {}
         }
     }
 }

@@ -3,7 +3,7 @@
 mod check;
 mod environment;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -332,7 +332,7 @@ impl DingTalkBuilder {
             let why = format!("no HTTP client can be made: {}", error.without_url());
             ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why)
         })?;
-        let mut apps = HashMap::new();
+        let mut apps = BTreeMap::new();
         for app in self.internal_apps {
             app.check()?;
             let app = App::run(app, &api, &time, self.login_limit, self.calls_per_second);

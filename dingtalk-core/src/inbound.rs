@@ -81,10 +81,11 @@ impl DingTalk {
     ///
     /// A signed-in request is decided here and now, without a call of DingTalk's or of the store's.
     pub fn handle<H: RequestHead>(&self, head: &H) -> Outcome {
-        if head.path() != head.routed_path() {
+        let path = head.path();
+        if path != head.routed_path() {
             return Outcome::Respond(self.refuse(head, &Failure::of(&catalogue::LAYER_NESTED)));
         }
-        let own = self.own_path(head.path());
+        let own = self.own_path(path);
         if let Some(own) = own {
             self.0.was_own_path_reached.store(true, Ordering::Relaxed);
             if let Some(reply) = self.before(own, head) {

@@ -115,23 +115,23 @@ impl Sessions {
 
     /// The one person that the sessions of a request stand for; nobody where they disagree.
     pub(crate) fn resolve(&self, carried: CarriedAll) -> Option<Carried> {
-        let mut living = carried
-            .into_iter()
-            .flatten()
-            .filter(|session| !self.revocations.is_revoked(&session.user));
-        let mut best = living.next()?;
-        for other in living {
-            if !other.user.is_same_person(&best.user) {
-                tracing::warn!(
-                    "two session cookies for different people in one request: treated as nobody's"
-                );
-                return None;
+        let mut best: Option<Carried> = None;
+        for session in carried.into_iter().flatten() {
+            if self.revocations.is_revoked(&session.user) {
+                continue;
             }
-            if other.user.issued() > best.user.issued() {
-                best = other;
+            match &best {
+                Some(best) if !session.user.is_same_person(&best.user) => {
+                    tracing::warn!(
+                        "two session cookies for different people in one request: treated as nobody's"
+                    );
+                    return None;
+                }
+                Some(best) if session.user.issued() <= best.user.issued() => {}
+                _ => best = Some(session),
             }
         }
-        Some(best)
+        best
     }
 
     /// Makes a session; gives the person and the `Set-Cookie` value.

@@ -1,33 +1,18 @@
-//! What `DingTalkAuth` adds to a signed-in request: time and allocations over a layer that does nothing, in one process, in
-//! alternating rounds, on both frameworks.
-//!
-//! Ends with exit status 1 when allocations are over their limit; time is printed with its limit and judged by the reader,
-//! because machines are noisy.
-
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a benchmark that cannot go on stops"
-)]
+//! A signed-in request on both frameworks, through `DingTalkAuth` and through a layer that does nothing.
 
 use std::hint::black_box;
-use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use dingtalk_core::{Claims, DingTalk, SystemClock};
 use dingtalk_sandbox::Sandbox;
 use dingtalk_tests::{Browser, Framework, Gate, ORIGIN, Placement, build};
 
-const ROUNDS: usize = 201;
-const REQUESTS: usize = 500;
-const MAX_ADDED: Duration = Duration::from_micros(1);
-const MAX_ALLOCATIONS: i64 = 10;
+/// Sends one request and checks its answer.
+pub(crate) type Request<'a> = &'a mut dyn FnMut();
 
-fn main() -> ExitCode {
-    // `cargo test --benches` builds and runs this too; it has nothing to test.
-    if std::env::args().any(|argument| argument == "--test") {
-        return ExitCode::SUCCESS;
-    }
+/// Compares a request without and with `DingTalkAuth`, for each framework, with the user left alone and read.
+pub(crate) fn compare<T>(
+    mut compare: impl FnMut(Request<'_>, Request<'_>) -> T,
+) -> Vec<(&'static str, T)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -39,45 +24,26 @@ fn main() -> ExitCode {
         value * 3 / 4 - 29,
         cookie.len()
     );
-    println!("{ROUNDS} rounds of {REQUESTS} requests each, in turn; medians per request\n");
-    let results = [
+    let results = vec![
         (
             "axum, user not read",
-            in_axum::compare(&dingtalk, &cookie, false),
+            in_axum::compare(&dingtalk, &cookie, false, &mut compare),
         ),
         (
             "axum, user read",
-            in_axum::compare(&dingtalk, &cookie, true),
+            in_axum::compare(&dingtalk, &cookie, true, &mut compare),
         ),
         (
             "actix-web, user not read",
-            in_actix::compare(&dingtalk, &cookie, false),
+            in_actix::compare(&dingtalk, &cookie, false, &mut compare),
         ),
         (
             "actix-web, user read",
-            in_actix::compare(&dingtalk, &cookie, true),
+            in_actix::compare(&dingtalk, &cookie, true, &mut compare),
         ),
     ];
     drop(sandbox);
-    let mut is_within = true;
-    for (name, result) in &results {
-        let added = result.with.saturating_sub(result.without);
-        println!(
-            "{name:26} no-op {:>5} ns   DingTalkAuth {:>5} ns   ratio {:.2}   adds {:>4} ns (limit {}) and {} allocations (limit {MAX_ALLOCATIONS})",
-            result.without.as_nanos(),
-            result.with.as_nanos(),
-            result.with.as_secs_f64() / result.without.as_secs_f64(),
-            added.as_nanos(),
-            MAX_ADDED.as_nanos(),
-            result.allocations,
-        );
-        is_within &= result.allocations <= MAX_ALLOCATIONS;
-    }
-    if is_within {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    results
 }
 
 /// Signs the world's first person in, with a claim that makes a session of about 250 bytes.
@@ -97,42 +63,6 @@ async fn signed_in() -> (DingTalk, String, Sandbox) {
     (dingtalk, format!("{name}={value}"), sandbox)
 }
 
-/// Medians per request.
-struct Comparison {
-    without: Duration,
-    with: Duration,
-    allocations: i64,
-}
-
-fn compare(mut without: impl FnMut(), mut with: impl FnMut()) -> Comparison {
-    let (mut plain, mut ours) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        plain.push(time(&mut without));
-        ours.push(time(&mut with));
-    }
-    plain.sort();
-    ours.sort();
-    Comparison {
-        without: plain[ROUNDS / 2],
-        with: ours[ROUNDS / 2],
-        allocations: allocations(&mut with) - allocations(&mut without),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn time(request: &mut impl FnMut()) -> Duration {
-    let start = Instant::now();
-    for _ in 0..REQUESTS {
-        request();
-    }
-    start.elapsed() / u32::try_from(REQUESTS).expect("a small number")
-}
-
-fn allocations(request: &mut impl FnMut()) -> i64 {
-    let info = allocation_counter::measure(&mut *request);
-    i64::try_from(info.count_total).expect("a small number")
-}
-
 mod in_axum {
     use axum::Router;
     use axum::body::Body;
@@ -144,26 +74,37 @@ mod in_axum {
     use tower_layer::Layer;
     use tower_service::Service;
 
-    use super::{Comparison, ORIGIN, black_box};
+    use super::{ORIGIN, Request as Send, black_box};
 
-    pub(super) fn compare(dingtalk: &DingTalk, cookie: &str, reads: bool) -> Comparison {
+    pub(super) fn compare<T>(
+        dingtalk: &DingTalk,
+        cookie: &str,
+        reads: bool,
+        compare: impl FnOnce(Send<'_>, Send<'_>) -> T,
+    ) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime can be made");
-        let mut without = Router::new().route("/", get(async || "hello")).layer(NoOp);
+        // `with_state` makes the routes once, as `axum::serve` does, and not with every request.
+        let mut without = Router::new()
+            .route("/", get(async || "hello"))
+            .layer(NoOp)
+            .with_state(());
         let routes = if reads {
             Router::new().route("/", get(hello))
         } else {
             Router::new().route("/", get(async || "hello"))
         };
-        let mut with = routes.layer(DingTalkAuth::new(dingtalk.clone()));
+        let mut with = routes
+            .layer(DingTalkAuth::new(dingtalk.clone()))
+            .with_state(());
         let call = |app: &mut Router| {
             let response: Response = runtime
                 .block_on(app.call(request(cookie)))
                 .expect("never fails");
             assert_eq!(black_box(response).status(), 200);
         };
-        super::compare(|| call(&mut without), || call(&mut with))
+        compare(&mut || call(&mut without), &mut || call(&mut with))
     }
 
     fn request(cookie: &str) -> Request<Body> {
@@ -220,9 +161,14 @@ mod in_actix {
     use dingtalk_actix::{DingTalkAuth, DingTalkUser};
     use dingtalk_core::DingTalk;
 
-    use super::{Comparison, ORIGIN, black_box};
+    use super::{ORIGIN, Request as Send, black_box};
 
-    pub(super) fn compare(dingtalk: &DingTalk, cookie: &str, reads: bool) -> Comparison {
+    pub(super) fn compare<T>(
+        dingtalk: &DingTalk,
+        cookie: &str,
+        reads: bool,
+        compare: impl FnOnce(Send<'_>, Send<'_>) -> T,
+    ) -> T {
         let system = actix_web::rt::System::new();
         let without = system.block_on(init_service(
             App::new()
@@ -241,10 +187,9 @@ mod in_actix {
                 )
                 .wrap(DingTalkAuth::new(dingtalk.clone())),
         ));
-        super::compare(
-            || call(&system, &without, cookie),
-            || call(&system, &with, cookie),
-        )
+        compare(&mut || call(&system, &without, cookie), &mut || {
+            call(&system, &with, cookie)
+        })
     }
 
     async fn hello(user: DingTalkUser) -> &'static str {
