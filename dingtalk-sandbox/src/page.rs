@@ -9,7 +9,7 @@ use std::{fmt::Write as _, net::SocketAddr};
 use hyper::http::request::Parts;
 use serde_json::json;
 
-use self::card::corp_card;
+use self::card::{corp_card, strangers};
 use crate::{control, engine::Engine, envelope::Reply, route, world::World};
 
 pub(crate) use self::card::escape;
@@ -78,6 +78,7 @@ fn html(world: &World, own: SocketAddr) -> String {
             .corps
             .iter()
             .map(|corp| corp_card(world, corp, own))
+            .chain([strangers(world)])
             .collect(),
         _ => String::new(),
     })
@@ -173,8 +174,18 @@ mod tests {
             evil.clone_into(&mut app.name);
             evil.clone_into(&mut app.app_key);
             evil.clone_into(&mut app.app_secret);
+            app.redirect_urls = vec![evil.to_owned()];
             app.permissions = vec![evil.to_owned()];
             app.visible_users = vec![evil.to_owned()];
+        }
+        for app in &mut world.sign_in_apps {
+            for field in [&mut app.name, &mut app.app_id, &mut app.app_secret] {
+                evil.clone_into(field);
+            }
+        }
+        for account in &mut world.accounts {
+            account.union_id = format!("stranger {evil}");
+            account.nick = Some(evil.to_owned());
         }
         for person in &mut world.people {
             for field in [&mut person.name, &mut person.user_id, &mut person.union_id] {

@@ -25,7 +25,13 @@ use self::{
     problem::Problem,
     request::{Flow, Query, Wanted},
 };
-use crate::{control, engine::Engine, envelope::Reply, server::header};
+use crate::{
+    control,
+    engine::Engine,
+    envelope::Reply,
+    server::header,
+    world::{Origin, is_registered},
+};
 
 pub use self::phone::PendingSignIn;
 pub(crate) use self::{
@@ -69,6 +75,8 @@ pub(crate) fn answer(
         (&Method::POST, Place::Step(key)) => visit.answer(key, &form(body)),
         (_, Place::Status(key)) if is_read => return Some(visit.status(key)),
         (_, Place::Phone(id)) if is_read => visit.scan(id),
+        (_, Place::Trial) if is_read => visit.trial(head),
+        (_, Place::Back) if is_read => visit.page.back(),
         (&Method::POST, Place::Phone(id)) => visit.answer_phone(id, &form(body)),
         (method, _) => {
             return Some(control::error(
@@ -89,6 +97,9 @@ enum Place<'a> {
     Status(&'a str),
     /// The same by the id in its QR code.
     Phone(&'a str),
+    /// The sign-in page for whoever tries it without an app, and what is there in the app's place.
+    Trial,
+    Back,
 }
 
 impl<'a> Place<'a> {
@@ -98,6 +109,8 @@ impl<'a> Place<'a> {
             "/connect/qrconnect" => Self::Begin(Flow::LegacyQr),
             "/connect/oauth2/sns_authorize" => Self::Begin(Flow::LegacyPassword),
             "/login/qrcode.htm" => Self::Begin(Flow::LegacyFrame),
+            "/signin/try" => Self::Trial,
+            BACK => Self::Back,
             _ => {
                 if let Some(id) = path.strip_prefix(PHONE) {
                     return Some(Self::Phone(id));
@@ -146,6 +159,33 @@ impl Visit<'_> {
         let mut state = self.engine.state();
         let sign_in = state.sign_ins.begin(wanted, begin.to_owned(), now);
         self.page.sign_in(sign_in, None)
+    }
+
+    /// For the first app that may send people back to this sandbox.
+    fn trial(self, head: &Parts) -> Shown {
+        let back = format!("http://{}{BACK}", self.page.host);
+        let mut apps = self.engine.world.apps.iter();
+        let app = apps.find(|app| {
+            Origin::of(&back).is_some_and(|origin| is_registered(&app.redirect_urls, &origin))
+        });
+        let Some(app) = app else {
+            let problem = Problem::new(
+                None,
+                "没有应用登记了本机的 redirect_urls",
+                "No app of this world has this address among its redirect_urls",
+            );
+            return self.page.problem(&problem, 400, None, Frames::Nobody);
+        };
+        let query = Query::from([
+            ("client_id", app.app_key.as_str()),
+            ("redirect_uri", &back),
+            ("response_type", "code"),
+            ("scope", "openid corpid"),
+            ("prompt", "consent"),
+            // Tells the page in the app's place which app it is.
+            ("state", &app.app_key),
+        ]);
+        Visit { query, ..self }.begin(Flow::Web, head)
     }
 
     /// The page around an older frame comes here with the code it was told.
@@ -251,6 +291,7 @@ fn asset(path: &str) -> Option<Reply> {
     let (content_type, text) = match path {
         "/signin.css" => ("text/css; charset=utf-8", STYLE),
         "/signin.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "/signin/back.js" => ("text/javascript; charset=utf-8", BACK_SCRIPT),
         frame::SCRIPT_PATH => return Some(frame::script()),
         _ => return None,
     };
@@ -264,5 +305,7 @@ fn asset(path: &str) -> Option<Reply> {
 
 const STEP: &str = "/oauth2/signin/";
 const PHONE: &str = "/phone/";
+const BACK: &str = "/signin/back";
 const STYLE: &str = include_str!("../page/signin/signin.css");
 const SCRIPT: &str = include_str!("../page/signin/signin.js");
+const BACK_SCRIPT: &str = include_str!("../page/signin/back.js");

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, net::SocketAddr};
 
 use super::client;
-use crate::world::{App, Corp, Person, World};
+use crate::world::{App, Corp, Person, SignInApp, World};
 
 /// An organisation with its apps and people.
 pub(super) fn corp_card(world: &World, corp: &Corp, own: SocketAddr) -> String {
@@ -31,6 +31,11 @@ pub(super) fn corp_card(world: &World, corp: &Corp, own: SocketAddr) -> String {
     );
     for app in &apps {
         card += &app_card(app);
+    }
+    for app in &world.sign_in_apps {
+        if app.corp_id == corp.corp_id {
+            card += &sign_in_app_card(app);
+        }
     }
     card += "</div><table class=\"people\"><thead><tr><th scope=\"col\">Person</th><th scope=\"col\">User id · union id</th>\
              <th scope=\"col\">Marks</th><th scope=\"col\">Open the app</th><th scope=\"col\">Code for</th></tr></thead><tbody>";
@@ -75,11 +80,60 @@ fn app_card(app: &App) -> String {
         "<section class=\"app\"><div class=\"bar\"><h4>{name}</h4>\
          <button type=\"button\" class=\"quiet\" data-revoke=\"{key}\">Revoke tokens</button></div>\
          <dl><dt>Key</dt><dd>{copy_key}</dd><dt>Secret</dt><dd>{secret}</dd>\
-         <dt>Sees it</dt><dd>{range} · {limit}</dd><dt>May</dt><dd class=\"chips\">{chips}</dd></dl></section>",
+         <dt>Sees it</dt><dd>{range} · {limit}</dd><dt>Back to</dt><dd>{back}</dd><dt>May</dt><dd class=\"chips\">{chips}</dd></dl></section>",
         name = escape(client::shown_name(app)),
         copy_key = copyable(&app.app_key, "app key"),
         secret = copyable(&app.app_secret, "app secret"),
         range = escape(&range),
+        back = back_to(&app.redirect_urls),
+    )
+}
+
+/// An app of the older sign-in pages.
+fn sign_in_app_card(app: &SignInApp) -> String {
+    format!(
+        "<section class=\"app\"><div class=\"bar\"><h4>{name}</h4></div>\
+         <dl><dt>App id</dt><dd>{id}</dd><dt>Secret</dt><dd>{secret}</dd><dt>Back to</dt><dd>{back}</dd>\
+         <dt>May</dt><dd>sign people in by the older pages</dd></dl></section>",
+        name = escape(if app.name.is_empty() {
+            &app.app_id
+        } else {
+            &app.name
+        }),
+        id = copyable(&app.app_id, "app id"),
+        secret = copyable(&app.app_secret, "app secret"),
+        back = back_to(&app.redirect_urls),
+    )
+}
+
+/// Where web sign-in may send people back to.
+fn back_to(redirect_urls: &[String]) -> String {
+    if redirect_urls.is_empty() {
+        "nowhere: no redirect URL is registered".to_owned()
+    } else {
+        escape(&redirect_urls.join(", "))
+    }
+}
+
+/// Accounts that are in no organisation. Nothing when there are none.
+pub(super) fn strangers(world: &World) -> String {
+    let mut names = String::new();
+    let is_stranger = |union_id: &str| world.memberships(union_id).next().is_none();
+    for account in &world.accounts {
+        if is_stranger(&account.union_id) {
+            let _ = write!(
+                names,
+                " {} <code>{}</code>",
+                escape(account.nick.as_deref().unwrap_or_default()),
+                escape(&account.union_id)
+            );
+        }
+    }
+    if names.is_empty() {
+        return names;
+    }
+    format!(
+        "<p class=\"hint\">DingTalk accounts in no organisation <span lang=\"zh-Hans\">陌生人</span>:{names}</p>"
     )
 }
 

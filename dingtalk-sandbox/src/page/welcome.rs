@@ -32,7 +32,8 @@ pub(super) fn html(world: &World, own: SocketAddr) -> String {
     format!(
         "<section class=\"panel welcome\" aria-labelledby=\"welcome-title\"><div class=\"bar\">\
          <h2 id=\"welcome-title\">See a login <span lang=\"zh-Hans\">看一次免登</span></h2>\
-         <a class=\"quiet\" href=\"/client?{}\">The workbench <span lang=\"zh-Hans\">工作台</span></a></div>\
+         <a class=\"quiet\" href=\"/client?{}\">The workbench <span lang=\"zh-Hans\">工作台</span></a>\
+         <a class=\"quiet\" href=\"/signin/try\">Sign in on the web <span lang=\"zh-Hans\">网页登录</span></a></div>\
          <p class=\"hint\">Open an app in a DingTalk client, as anybody: it learns who comes, and nobody types anything.</p>\
          <ul>{rows}</ul></section>",
         escape(&workbench.finish()),

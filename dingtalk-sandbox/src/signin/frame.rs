@@ -119,6 +119,6 @@ pub(super) fn script() -> Reply {
     reply
 }
 
-const MOST_TMP_CODES: usize = 10_000;
+const MOST_TMP_CODES: usize = 1000;
 pub(super) const SCRIPT_PATH: &str = "/sandbox/ddlogin.js";
 const SCRIPT: &str = include_str!("../../page/signin/ddlogin.js");

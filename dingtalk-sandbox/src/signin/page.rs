@@ -1,5 +1,6 @@
 //! What the sign-in pages look like: HTML in the browser's language, without a word of a request that is not escaped.
 
+mod back;
 mod phone;
 mod ways;
 

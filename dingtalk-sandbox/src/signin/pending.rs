@@ -112,7 +112,7 @@ impl SignIns {
             .collect()
     }
 
-    /// The path that goes on, with everything known that can be: a code of its own for the app when all is there.
+    /// What comes next. When nothing is missing, that is the way back with a code.
     pub(super) fn next(
         &mut self,
         key: &str,
@@ -252,7 +252,7 @@ impl Wanted {
 
 /// How long a QR code and what follows it live. DingTalk's own number is not published.
 const LIFE: Duration = Duration::from_secs(300);
-const MOST: usize = 10_000;
+const MOST: usize = 1000;
 
 #[cfg(test)]
 mod tests {

@@ -80,6 +80,11 @@ impl Query {
         )
     }
 
+    pub(super) fn from<const N: usize>(pairs: [(&str, &str); N]) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        Self(pairs.map(owned).to_vec())
+    }
+
     /// A parameter that is there, once, and is not empty.
     pub(super) fn one(&self, name: &str) -> Result<Option<&str>, Problem> {
         let mut values = self.0.iter().filter(|(key, _)| key == name);

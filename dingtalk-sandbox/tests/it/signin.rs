@@ -599,3 +599,35 @@ async fn other_sites_and_other_names_do_not_reach_the_forms() {
     let wrong_method = send(&sandbox, &format!("POST {}", auth(&[])), &[FORM], "").await;
     assert_eq!(wrong_method.status(), 405);
 }
+
+#[tokio::test]
+async fn the_sign_in_page_can_be_tried_without_an_app() {
+    let sandbox = frozen(|_| {}).await;
+    let start = get(&sandbox, "/").await;
+    assert!(start.body().contains("href=\"/signin/try\""));
+    let (step, consent) = by_password(&sandbox, "/signin/try", "lina02").await;
+    assert!(consent.body().contains("corpId"));
+    submit(&sandbox, &step, &[("consent", "allow")]).await;
+    let location = get(&sandbox, &step).await.header("location").unwrap();
+    let path = location.strip_prefix(sandbox.url()).unwrap();
+    assert!(path.starts_with("/signin/back?code=") && path.ends_with(&format!("state={}", HR.0)));
+    let back = get(&sandbox, path).await;
+    assert_eq!(back.status(), 200);
+    let script = format!("/signin/{}", between(&back, "src=\"/signin/", "\""));
+    assert!(
+        get(&sandbox, &script)
+            .await
+            .body()
+            .contains("userAccessToken")
+    );
+
+    let closed = frozen(|world: &mut World| {
+        for app in &mut world.apps {
+            app.redirect_urls = vec!["http://127.0.0.1:9".to_owned()];
+        }
+    })
+    .await;
+    let page = get(&closed, "/signin/try").await;
+    assert_eq!(page.status(), 400);
+    assert!(page.body().contains("redirect_urls"));
+}
