@@ -200,7 +200,7 @@ async fn the_sandboxs_pages_have_no_barrier() {
         // Its list of calls has come.
         tab.until_text("getuserinfo").await;
         assert_no_barrier(&tab, "sandbox_start", look).await;
-        for (name, target) in SIGN_IN {
+        for (name, target) in CLIENT.into_iter().chain(SIGN_IN) {
             let tab = stage.profile.tab(look, None).await;
             tab.open(&format!("{sandbox}{target}")).await;
             tab.until("document.readyState === 'complete' && !!document.querySelector('h1')")
@@ -261,6 +261,21 @@ const LOOKS: [Look; 4] = [
         is_dark: true,
         ..Look::DESK
     },
+];
+
+/// The client page: an app on a phone, one on a PC, the workbench, the chats, and something that is not there.
+const CLIENT: [(&str, &str); 5] = [
+    (
+        "sandbox_phone",
+        "/client?app=dinghr0000000000001&user=manager01",
+    ),
+    (
+        "sandbox_pc",
+        "/client?app=dinghr0000000000001&user=manager01&device=pc",
+    ),
+    ("sandbox_workbench", "/client?user=manager01"),
+    ("sandbox_chats", "/client?user=manager01&from=chat"),
+    ("sandbox_client_error", "/client?app=nobody"),
 ];
 
 /// Pages of DingTalk's web sign-in.

@@ -16,5 +16,6 @@ mod frame;
 mod landing;
 mod people;
 mod repeat;
+mod sandbox;
 mod stage;
 mod trouble;

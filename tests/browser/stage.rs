@@ -43,6 +43,16 @@ impl Stage {
         Self::in_chromium(&chromium, framework, platform, world, change).await
     }
 
+    /// With settings that depend on the sandbox.
+    pub(crate) async fn beside(
+        framework: Framework,
+        change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
+    ) -> Self {
+        let chromium = Chromium::shared().await;
+        let world = World::default();
+        Self::in_chromium(&chromium, framework, Platform::Android, world, change).await
+    }
+
     /// Where no cookie is kept.
     pub(crate) async fn without_cookies(framework: Framework, platform: Platform) -> Self {
         let chromium = Chromium::start(Cookies::Blocked).await;

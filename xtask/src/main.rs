@@ -10,6 +10,7 @@ mod conformance;
 mod npm;
 mod program;
 mod run;
+mod screenshots;
 mod tools;
 mod workspace;
 
@@ -31,6 +32,7 @@ Commands:
   conformance  starts the sandbox and drives it with DingTalk's official Python SDK (installed from PyPI
                into the target folder); then the browser tests with DingTalk's JSAPI script and axe-core
                (installed from npm into the target folder)
+  screenshots  takes the README's pictures anew, in Chromium, from the running demo
   deny         checks dependencies against deny.toml: bans, licences, sources. Needs cargo-deny:
                cargo install cargo-deny --locked
   help         this text
@@ -59,6 +61,7 @@ fn dispatch(arguments: &[String]) -> Result<(), Failure> {
         }
         ["test"] => check::test,
         ["conformance"] => conformance::conformance,
+        ["screenshots"] => screenshots::screenshots,
         ["deny"] => check::deny,
         other => {
             return Err(Failure::new(format!(

@@ -62,6 +62,12 @@ impl Line {
         }
     }
 
+    /// With more arguments, whatever is in them.
+    pub(crate) fn and(mut self, arguments: impl IntoIterator<Item = String>) -> Self {
+        self.arguments.extend(arguments);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self

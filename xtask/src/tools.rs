@@ -57,6 +57,16 @@ pub(crate) const FOR_NPM: &[Need] = &[Need {
     reason: "Node.js with npm, for DingTalk's JSAPI script and axe-core",
 }];
 
+/// Needed for pictures of pages.
+pub(crate) const FOR_PICTURES: &[Need] = &[Need {
+    present: || {
+        let fonts = Line::new("fc-list", [":lang=zh"]).output();
+        !cfg!(target_os = "linux") || fonts.is_ok_and(|fonts| !fonts.trim().is_empty())
+    },
+    packages: &["fontconfig", "fonts-noto-cjk"],
+    reason: "a Chinese font, for the pictures",
+}];
+
 /// A Python that can make virtual environments: the first on the path, else the system's own.
 pub(crate) fn python() -> Option<&'static str> {
     const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
