@@ -83,23 +83,23 @@ impl DingTalk {
 
     /// Ends every session of a person in a corp, at all instances.
     pub async fn revoke_user(&self, corp_id: &str, user_id: &str) -> Result<(), Error> {
-        let now = self.0.logins.time.now();
-        self.0
-            .sessions
-            .revocations
-            .revoke_person(corp_id, user_id, now)
-            .await
+        let revocations = &self.0.sessions.revocations;
+        revocations.revoke_person(corp_id, user_id).await
     }
 
     /// Ends every session of a corp, at all instances.
     pub async fn revoke_corp(&self, corp_id: &str) -> Result<(), Error> {
-        let now = self.0.logins.time.now();
-        self.0.sessions.revocations.revoke_corp(corp_id, now).await
+        self.0.sessions.revocations.revoke_corp(corp_id).await
     }
 
-    /// Ends every session that began at a time or earlier, at all instances. A time to come counts as now.
+    /// Ends every session that began at a time or earlier, at all instances. A time to come, or within the last second, counts as
+    /// now and ends all there are. An earlier one is compared with the session's own date: where several instances share a store,
+    /// that is ahead by as much as the clocks differ, and up to two minutes for a login right after a revocation.
     pub async fn revoke_before(&self, time: SystemTime) -> Result<(), Error> {
-        let before = clock::Timestamp::from(time).min(self.0.logins.time.now());
-        self.0.sessions.revocations.revoke_everyone(before).await
+        self.0
+            .sessions
+            .revocations
+            .revoke_everyone(time.into())
+            .await
     }
 }

@@ -32,6 +32,7 @@ pub struct SessionLimits {
 impl SessionLimits {
     /// Ends after `idle` without a request, and after `absolute` whatever happens. Activity is noted every sixteenth of
     /// `idle`, at most every 5 minutes, so a session may end that much earlier than `idle` after its last request; never later.
+    /// Where several instances share a store, a login in the minute after a revocation counts from the end of that minute.
     #[must_use]
     pub const fn new(idle: Duration, absolute: Duration) -> Self {
         Self { idle, absolute }
@@ -135,9 +136,10 @@ impl Sessions {
     }
 
     /// Makes a session; gives the person and the `Set-Cookie` value.
-    pub(crate) fn mint(&self, profile: Profile) -> Result<(User, String), Error> {
+    pub(crate) async fn mint(&self, profile: Profile) -> Result<(User, String), Error> {
         let id: [u8; 16] = random::bytes()?;
         // Later than any revocation that this person falls under, even where two instances' clocks disagree.
+        self.revocations.catch_up().await;
         let revoked = self
             .revocations
             .not_before(&profile.corp_id, &profile.user_id);
@@ -213,7 +215,7 @@ impl Sessions {
     fn within_limits(&self, genuine: Genuine, now: Timestamp) -> Option<Carried> {
         let Genuine { user, is_current } = genuine;
         let (issued, renewed) = (user.issued(), user.renewed());
-        let is_from_the_future = issued.max(renewed) > now.after(SKEW);
+        let is_from_the_future = issued.max(renewed) > now.after(MAX_AHEAD);
         let is_over =
             now.since(issued) > self.limits.absolute || now.since(renewed) > self.limits.idle;
         if is_from_the_future || is_over {
@@ -234,6 +236,10 @@ pub(crate) struct PreLogin {
     pub(crate) browser: String,
 }
 
-/// How far instances' clocks may differ.
-const SKEW: Duration = Duration::from_secs(60);
+/// How far a session may be ahead of this instance's clock. A revocation reaches beyond the clock of the instance that made it, by
+/// as much as clocks may differ; that clock may be ahead by as much; and a login afterwards is dated behind the revocation. A
+/// second more leaves room for several in a row.
+const MAX_AHEAD: Duration = revocation::SKEW
+    .saturating_mul(2)
+    .saturating_add(Duration::from_secs(1));
 const PRE_LOGIN_LIFE: Duration = Duration::from_secs(600);

@@ -8,7 +8,7 @@ use dingtalk_sandbox::Sandbox;
 use dingtalk_tests::{Answer, Browser, Gate, Placement, Request, Setup, both, build};
 use futures_util::future::join_all;
 
-mod clock;
+pub(crate) mod clock;
 mod race;
 
 both! {

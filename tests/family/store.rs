@@ -1,6 +1,7 @@
 //! Faults while deciding, and a store that is down.
 
 mod instances;
+mod skew;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -270,7 +270,7 @@ impl Logins {
             details.as_ref(),
             claims,
         );
-        let (user, cookie) = self.sessions.mint(profile)?;
+        let (user, cookie) = self.sessions.mint(profile).await?;
         for old in replaced {
             self.sessions.revoke(old).await?;
         }

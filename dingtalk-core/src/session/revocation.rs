@@ -113,30 +113,55 @@ impl Revocations {
         self.0.append(Revocation::Session { id, over }).await
     }
 
-    pub(crate) async fn revoke_person(
-        &self,
-        corp: &str,
-        user: &str,
-        before: Timestamp,
-    ) -> Result<(), Error> {
-        // Sessions made since the last revocation are stamped later than it, and may be ahead of this clock.
-        let stamped = self.not_before(corp, user).0.saturating_add(1);
-        let (corp, user, before) = (corp.to_owned(), user.to_owned(), before.0.max(stamped));
+    /// Every session of a person that there is.
+    pub(crate) async fn revoke_person(&self, corp: &str, user: &str) -> Result<(), Error> {
+        self.catch_up().await;
+        let before = self.all_after(self.not_before(corp, user));
+        let (corp, user) = (corp.to_owned(), user.to_owned());
         self.0
             .append(Revocation::Person { corp, user, before })
             .await
     }
 
-    pub(crate) async fn revoke_corp(&self, corp: &str, before: Timestamp) -> Result<(), Error> {
-        let stamped = self.0.read().latest_in(corp).0.saturating_add(1);
-        let (corp, before) = (corp.to_owned(), before.0.max(stamped));
+    /// Every session of a corp that there is.
+    pub(crate) async fn revoke_corp(&self, corp: &str) -> Result<(), Error> {
+        self.catch_up().await;
+        let before = self.all_after(self.0.read().latest_in(corp));
+        let corp = corp.to_owned();
         self.0.append(Revocation::Corp { corp, before }).await
     }
 
-    pub(crate) async fn revoke_everyone(&self, before: Timestamp) -> Result<(), Error> {
-        self.0
-            .append(Revocation::Everyone { before: before.0 })
-            .await
+    /// Every session dated `time` or earlier; every one that there is, where that is a second ago or less.
+    pub(crate) async fn revoke_everyone(&self, time: Timestamp) -> Result<(), Error> {
+        self.catch_up().await;
+        let before = if self.0.time.now().since(time) <= JUST_NOW {
+            let latest = self.0.read().latest(self.0.longest);
+            self.all_after(latest)
+        } else {
+            time.0
+        };
+        self.0.append(Revocation::Everyone { before }).await
+    }
+
+    /// Looks at the store now, so that what is dated behind all revocations is behind those of other instances too.
+    pub(crate) async fn catch_up(&self) {
+        if self.0.is_shared {
+            let follow = self.0.follow.lock();
+            let position = follow.unwrap_or_else(PoisonError::into_inner).position;
+            self.0.look(position).await;
+        }
+    }
+
+    /// A time that no session is dated behind yet: another instance's clock may be ahead of this one, and sessions made since
+    /// the last revocation are dated behind that.
+    fn all_after(&self, revoked: Timestamp) -> u64 {
+        let skew = if self.0.is_shared {
+            SKEW
+        } else {
+            Duration::ZERO
+        };
+        let now = self.0.time.now().after(skew);
+        now.0.max(revoked.0.saturating_add(1))
     }
 
     /// Keeps up with the store. Starts a look behind the request when the last one is a second old; gives something to wait
@@ -247,8 +272,7 @@ impl Inner {
                     tracing::error!(
                         "revocations were lost from the store: everybody signs in again"
                     );
-                    let latest = known.latest(self.longest);
-                    known.forget_safely(now.max(latest));
+                    known.forget_safely(now, self.longest);
                 }
                 drop(known);
                 let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -297,7 +321,7 @@ impl Known {
             tracing::error!(
                 "too many revocations to remember one by one: everybody signs in again"
             );
-            self.forget_safely(now.max(self.latest(longest)));
+            self.forget_safely(now, longest);
         }
         match revocation {
             Revocation::Session { id, over } => {
@@ -325,8 +349,8 @@ impl Known {
         self.count();
     }
 
-    /// When the latest session that falls under an entry can have begun: clocks differ, and a login right after a revocation is
-    /// dated behind it, so this may be later than now.
+    /// The latest time that an entry tells of. It may be later than now: clocks differ, and a login right after a revocation is
+    /// dated behind it.
     fn latest(&self, longest: Duration) -> Timestamp {
         let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
         let sessions = self
@@ -337,13 +361,14 @@ impl Known {
             let people = corp.people.values().copied();
             people.chain([corp.everyone])
         });
-        sessions.chain(corps).max().unwrap_or_default()
+        sessions.chain(corps).fold(self.everyone, Timestamp::max)
     }
 
-    /// Forgets the single entries by revoking everything up to a time.
-    fn forget_safely(&mut self, up_to: Timestamp) {
+    /// Forgets the single entries by revoking every session that there is.
+    fn forget_safely(&mut self, now: Timestamp, longest: Duration) {
+        let stamped = Timestamp(self.latest(longest).0.saturating_add(1));
         *self = Self {
-            everyone: self.everyone.max(up_to),
+            everyone: now.after(SKEW).max(stamped),
             ..Self::default()
         };
     }
@@ -362,6 +387,10 @@ fn raise(before: &mut Timestamp, to: u64) {
     *before = (*before).max(Timestamp(to));
 }
 
+/// How far instances' clocks may differ.
+pub(super) const SKEW: Duration = Duration::from_secs(60);
+/// A moment ago, as somebody means it who asks for the time and hands it over.
+const JUST_NOW: Duration = Duration::from_secs(1);
 const MAX_ENTRIES: usize = 100_000;
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 const WAIT_AFTER: Duration = Duration::from_secs(2);
@@ -408,24 +437,40 @@ mod tests {
         for (number, issued) in later.clone() {
             learn(session(number, issued));
         }
+        let ahead = Timestamp(NOW).after(SKEW).0;
         learn(Revocation::Person {
             corp: "dingcorp".into(),
             user: "manager01".into(),
-            before: NOW + 30,
+            before: ahead + 30,
         });
-        let bystander = user("bystander", NOW + 31);
+        // A login since is dated behind that, and its logout names a shorter life than the longest.
+        learn(session(10, ahead + 31 - 1000));
+        let bystander = user("bystander", ahead + 32);
         assert!(!revocations.is_revoked(&bystander));
-        for number in 10..MAX_ENTRIES + 10 {
+        for number in 11..MAX_ENTRIES + 10 {
             learn(session(number, NOW - 1));
         }
         assert!(revocations.0.read().entries < MAX_ENTRIES);
         for (number, issued) in later {
             assert!(revocations.is_revoked(&user(&format!("session{number}"), issued)));
         }
-        assert!(revocations.is_revoked(&user("another", NOW + 30)));
+        assert!(revocations.is_revoked(&user("session10", ahead + 31)));
         assert!(revocations.is_revoked(&user(&format!("session{MAX_ENTRIES}"), NOW - 1)));
         assert!(revocations.is_revoked(&user("never signed out", NOW)));
         assert!(!revocations.is_revoked(&bystander));
+    }
+
+    /// D15 K4
+    #[test]
+    fn too_many_revocations_reach_sessions_of_instances_whose_clock_is_ahead() {
+        let revocations = revocations();
+        for number in 0..=MAX_ENTRIES {
+            let entry = session(number, NOW - 1);
+            revocations.0.write().learn(entry, Timestamp(NOW), LONGEST);
+        }
+        let ahead = Timestamp(NOW).after(SKEW).0;
+        assert!(revocations.is_revoked(&user("signed out before that", ahead)));
+        assert!(!revocations.is_revoked(&user("signed in since", ahead + 1)));
     }
 
     /// D15

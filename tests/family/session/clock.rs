@@ -75,7 +75,7 @@ both! {
         let clock = JumpingClock { clock: sandbox.clock().clone(), wall: wall.clone() };
         let dingtalk = build(&sandbox, |builder| builder.clock(clock)).expect("the settings can work");
         let app = framework.start(dingtalk, Placement::Right, Gate::default());
-        for (ahead, status) in [(60, 200), (61, 401), (86_400, 401)] {
+        for (ahead, status) in [(60, 200), (121, 200), (122, 401), (86_400, 401)] {
             let mut browser = Browser::new(app.address());
             wall.store(ahead, Ordering::SeqCst);
             let code = sandbox.code(&sandbox.world().apps[0].app_key, "manager01");
@@ -89,9 +89,9 @@ both! {
 
 /// The sandbox's clock with a wall that is so many seconds off.
 #[derive(Debug)]
-struct JumpingClock {
-    clock: dingtalk_sandbox::Clock,
-    wall: Arc<AtomicI64>,
+pub(crate) struct JumpingClock {
+    pub(crate) clock: dingtalk_sandbox::Clock,
+    pub(crate) wall: Arc<AtomicI64>,
 }
 
 #[async_trait]
