@@ -117,7 +117,9 @@ pub(crate) type Secrets = Vec<(&'static str, String)>;
 pub(crate) fn sealed(cookie: &str) -> Option<(&'static str, String)> {
     let (name, value) = cookie.split(';').next()?.split_once('=')?;
     let kind = match () {
-        () if value.is_empty() || name.ends_with("-corp") => return None,
+        () if value.is_empty() => return None,
+        // These two say something plainly.
+        () if name.ends_with("-corp") || name.ends_with("-out") => return None,
         () if name.ends_with("-login") => "pre-login cookie",
         () if name.contains("dt-") => "session cookie",
         () => return None,
