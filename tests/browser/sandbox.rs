@@ -47,6 +47,21 @@ both! {
         assert_eq!(stage.setup.sandbox.call_count(), 0);
     }
 
+    async fn in_a_tab_of_its_own_ordinary_cookies_do(framework) {
+        let stage = Stage::beside(framework, |builder, sandbox| {
+            builder.jsapi_script(format!("{}/sandbox/jsapi.js", sandbox.url()))
+        }).await;
+        let client = open(&stage, "lina02", "").await;
+        client.until_framed_text("browser.framed").await;
+        let app = stage.profile.opened_by(&client, "#tab").await;
+        app.until_text("hello 李娜").await;
+        assert_eq!(app.url().await, stage.setup.url(&format!("/?corpid={}", stage.app().0)));
+        assert_eq!(stage.exchanges(), 1);
+        app.reload().await;
+        app.until_text("hello 李娜").await;
+        assert_eq!((stage.exchanges(), app.errors()), (1, Vec::new()));
+    }
+
     async fn each_switch_of_the_client_shows_its_text(framework) {
         let stage = Stage::beside(framework, in_the_sandboxs_client).await;
         for (switch, told) in [

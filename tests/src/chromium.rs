@@ -12,10 +12,13 @@ use chromiumoxide::browser::{Browser, BrowserConfig};
 use chromiumoxide::cdp::browser_protocol::browser::BrowserContextId;
 use chromiumoxide::cdp::browser_protocol::target::{
     CreateBrowserContextParams, CreateTargetParams, DisposeBrowserContextParams,
+    EventTargetInfoChanged,
 };
 use futures_util::StreamExt;
 use serde_json::json;
 use tokio::sync::{Mutex, oneshot};
+
+use patience::in_time;
 
 pub use client::{Asked, Behaviour, Client, Platform};
 pub use happening::{JSAPI, PORTAL, Sent};
@@ -146,6 +149,28 @@ impl Profile {
             .expect("it has a URL");
         let page = self.chromium.browser().new_page(target).await;
         Tab::new(page.expect("Chromium opens tabs"), look, client.cloned()).await
+    }
+
+    /// The tab that a page of this profile opens when something is pressed in it. It looks like an ordinary browser's.
+    pub async fn opened_by(&self, tab: &Tab, selector: &str) -> Tab {
+        let browser = self.chromium.browser();
+        let changes = browser.event_listener::<EventTargetInfoChanged>().await;
+        let mut changes = changes.expect("Chromium tells of its tabs");
+        tab.press(selector).await;
+        let mut found = None;
+        let opened = in_time(async {
+            while let Some(change) = changes.next().await {
+                let target = &change.target_info;
+                let is_it = target.browser_context_id.as_ref() == Some(&self.context)
+                    && target.opener_id.as_ref() == Some(tab.target());
+                if is_it && let Ok(page) = browser.get_page(target.target_id.clone()).await {
+                    found = Some(page);
+                    return;
+                }
+            }
+        });
+        assert!(opened.await, "{selector} opened no tab");
+        Tab::found(found.expect("it was found")).await
     }
 
     /// Closes every tab and forgets everything.

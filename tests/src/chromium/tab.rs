@@ -16,6 +16,7 @@ use chromiumoxide::cdp::browser_protocol::page::{
     AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotParams, NavigateParams, ReloadParams,
     Viewport,
 };
+use chromiumoxide::cdp::browser_protocol::target::TargetId;
 use chromiumoxide::cdp::js_protocol::runtime::{
     AddBindingParams, EvaluateParams, ExecutionContextId,
 };
@@ -81,6 +82,21 @@ impl Tab {
         };
         tab.dress(look).await;
         tab
+    }
+
+    /// One that is open already: what happened in it before is not known.
+    pub(super) async fn found(page: Page) -> Self {
+        let (seen, changes, listener) = Seen::begin(&page, None, true).await;
+        Self {
+            page,
+            seen,
+            changes,
+            listener,
+        }
+    }
+
+    pub(super) fn target(&self) -> &TargetId {
+        self.page.target_id()
     }
 
     /// Goes to a URL, and returns once it has begun to.
