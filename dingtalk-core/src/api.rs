@@ -3,6 +3,8 @@
 mod answer;
 mod details;
 mod field;
+mod person;
+mod sign_in;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,8 @@ use crate::secret::Secret;
 use answer::{Answer, Host, Object};
 
 pub use details::UserDetails;
+pub use person::{Account, Employee, Person};
+pub(crate) use sign_in::{Grant, GrantedUserToken, Membership};
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]
@@ -76,51 +80,6 @@ pub(crate) struct GrantedToken {
     pub(crate) lifetime: Duration,
 }
 
-/// The person a silent-login code stands for. `Debug` shows the user id only.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Employee {
-    /// The person in the corp of the token.
-    pub user_id: String,
-    /// The person across the developer's apps.
-    pub union_id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
-    /// An administrator of the corp.
-    pub is_admin: bool,
-    /// 1 main administrator, 2 sub-administrator, 100 boss, 0 others.
-    pub sys_level: i64,
-}
-
-impl Employee {
-    /// A person of the corp with nothing else known, for a [`LoginFlow`](crate::LoginFlow) of yours; set the other fields as you know
-    /// them.
-    #[must_use]
-    pub fn new(user_id: impl Into<String>) -> Self {
-        Self {
-            user_id: user_id.into(),
-            union_id: None,
-            name: None,
-            is_admin: false,
-            sys_level: 0,
-        }
-    }
-
-    /// Whether the ids can be DingTalk's, and fit a session.
-    pub(crate) fn is_usable(&self) -> bool {
-        let fits = |id: &str| !id.is_empty() && id.len() <= MAX_ID;
-        fits(&self.user_id) && self.union_id.as_deref().is_none_or(fits)
-    }
-}
-
-impl fmt::Debug for Employee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Employee")
-            .field("user_id", &self.user_id)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A failed call.
 #[derive(Clone, Debug)]
 pub(crate) struct CallFailure {
@@ -151,6 +110,10 @@ impl Api {
             time,
             blocked: Mutex::new(None),
         })))
+    }
+
+    pub(crate) fn endpoints(&self) -> &Endpoints {
+        &self.0.endpoints
     }
 
     /// Fetches an internal app's token.
@@ -411,6 +374,3 @@ struct EmployeeResult {
 struct UserAnswer {
     result: Value,
 }
-
-/// DingTalk's ids have at most 64 characters; this leaves room and still fits a cookie.
-const MAX_ID: usize = 128;

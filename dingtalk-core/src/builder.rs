@@ -20,12 +20,16 @@ use crate::inbound::origin::PublicOrigin;
 use crate::inbound::request::{CorpOf, CorpRequest, Corps};
 use crate::login::app::App;
 use crate::login::exchange::{LoginDenied, Logins, NewLogin, OnLogin};
+use crate::login::user_token::UserTokens;
 use crate::login::{Details, InternalApp};
 use crate::random;
 use crate::session::cookie::Jar;
 use crate::session::key::SessionKey;
 use crate::session::revocation::Revocations;
-use crate::session::{SessionLimits, Sessions};
+use crate::session::seal::{Purpose, Sealer};
+use crate::session::state::States;
+use crate::session::{Limits, SessionLimits, Sessions};
+use crate::store::once::Once;
 use crate::store::{BoxError, MemoryStore, Store};
 use crate::user::Claims;
 
@@ -37,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) corps: Corps,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) logins: Arc<Logins>,
+    pub(crate) states: States,
     /// Origins of other sites that may frame our pages.
     pub(crate) framed_by: Vec<String>,
     pub(crate) jsapi_script: String,
@@ -68,6 +73,7 @@ pub struct DingTalkBuilder {
     corp_query_names: Vec<String>,
     corp_of: Option<Box<CorpOf>>,
     silent_session: SessionLimits,
+    web_session: SessionLimits,
     connect_limit: Duration,
     attempt_limit: Duration,
     login_limit: Duration,
@@ -95,6 +101,7 @@ impl DingTalkBuilder {
             corp_query_names: ["corpid", "corpId"].map(str::to_owned).into(),
             corp_of: None,
             silent_session: SessionLimits::SILENT,
+            web_session: SessionLimits::WEB,
             connect_limit: Duration::from_secs(3),
             attempt_limit: Duration::from_secs(5),
             login_limit: Duration::from_secs(10),
@@ -243,6 +250,12 @@ impl DingTalkBuilder {
         self
     }
 
+    /// How long sessions from web sign-in last. Default: idle 24 hours, absolute 7 days; their cookie outlives the browser.
+    pub fn web_session(mut self, limits: SessionLimits) -> Self {
+        self.web_session = limits;
+        self
+    }
+
     /// How long connecting to DingTalk may take. Default: 3 seconds.
     pub fn connect_limit(mut self, limit: Duration) -> Self {
         self.connect_limit = limit;
@@ -299,15 +312,23 @@ impl DingTalkBuilder {
                 "it is longer than login_limit",
             ));
         }
-        let SessionLimits { idle, absolute } = self.silent_session;
-        check::limits(&[("silent_session", idle), ("silent_session", absolute)])?;
-        if idle > absolute {
-            return Err(ConfigError::invalid(
-                "silent_session",
-                "",
-                "its idle limit is longer than its absolute limit",
-            ));
+        for (setting, SessionLimits { idle, absolute }) in [
+            ("silent_session", self.silent_session),
+            ("web_session", self.web_session),
+        ] {
+            check::limits(&[(setting, idle), (setting, absolute)])?;
+            if idle > absolute {
+                return Err(ConfigError::invalid(
+                    setting,
+                    "",
+                    "its idle limit is longer than its absolute limit",
+                ));
+            }
         }
+        let limits = Limits {
+            silent: self.silent_session,
+            web: self.web_session,
+        };
         if !(1..=10_000).contains(&self.calls_per_second) {
             return Err(ConfigError::invalid(
                 "calls_per_second",
@@ -317,7 +338,7 @@ impl DingTalkBuilder {
         }
         let base_path = check::base_path(&self.base_path, &self.name)?;
         let time = Time::new(Arc::clone(&self.clock));
-        let limits = CallLimits {
+        let call_limits = CallLimits {
             connect: self.connect_limit,
             attempt: self.attempt_limit,
         };
@@ -328,7 +349,17 @@ impl DingTalkBuilder {
                 "DingTalk's address is https and this build may have no TLS: turn on the feature `rustls` or `native-tls`"
             );
         }
-        let api = Api::new(endpoints, limits, time.clone()).map_err(|error| {
+        let has_web = self
+            .internal_apps
+            .iter()
+            .any(|app| app.web_sign_in.is_some());
+        if endpoints.is_international() && has_web {
+            tracing::warn!(
+                "web sign-in on DingTalk's international site: its documentation has the sign-in page and the user token, and does not \
+                 mention `topapi/user/getbyunionid`, which says who is a member; try it with an account of yours"
+            );
+        }
+        let api = Api::new(endpoints, call_limits, time.clone()).map_err(|error| {
             let why = format!("no HTTP client can be made: {}", error.without_url());
             ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why)
         })?;
@@ -357,6 +388,8 @@ impl DingTalkBuilder {
             is_secure,
             !framed_by.is_empty(),
         );
+        let states = States::new(&keys, &jar, &self.name, time.clone())?;
+        let user_token_sealer = Sealer::new(&keys, Purpose::UserToken, jar.session(), &self.name)?;
         let is_shared = self.store.is_some();
         let store = self
             .store
@@ -365,21 +398,36 @@ impl DingTalkBuilder {
             Arc::clone(&store),
             is_shared,
             jar.session(),
-            absolute,
+            limits.longest(),
             time.clone(),
         );
         let sessions = Arc::new(Sessions::new(
             jar,
             &self.name,
             &keys,
-            self.silent_session,
+            limits,
             revocations,
             time.clone(),
         )?);
+        let once = Once::new(Arc::clone(&store), time.clone());
+        let keeps_user_tokens = apps.values().any(|app: &Arc<App>| app.keeps_user_token());
+        let user_tokens = keeps_user_tokens.then(|| {
+            Arc::new(UserTokens {
+                time: time.clone(),
+                api: api.clone(),
+                store,
+                once: once.clone(),
+                sealer: user_token_sealer,
+                limit: self.login_limit,
+                session_life: self.web_session.absolute,
+                renewals: Mutex::default(),
+            })
+        });
         let logins = Arc::new(Logins {
             time,
             api,
-            store,
+            once,
+            user_tokens,
             sessions: Arc::clone(&sessions),
             details: self.details,
             limit: self.login_limit,
@@ -403,6 +451,7 @@ impl DingTalkBuilder {
             },
             sessions,
             logins,
+            states,
             framed_by,
             jsapi_script,
             verify_on_open: self.verify_on_open,

@@ -13,31 +13,34 @@ use crate::error::setting::ConfigError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Region {
-    /// `api.dingtalk.com` and `oapi.dingtalk.com`. The default.
+    /// `api.dingtalk.com`, `oapi.dingtalk.com` and `login.dingtalk.com`. The default.
     #[default]
     China,
-    /// `api.dingtalk.io` and `oapi.dingtalk.io`.
+    /// `api.dingtalk.io`, `oapi.dingtalk.io` and `login.dingtalk.io`.
     International,
 }
 
-/// The addresses of DingTalk's two APIs.
+/// The addresses of DingTalk's two APIs and of its sign-in page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     api: Url,
     oapi: Url,
+    login: Url,
 }
 
 impl Endpoints {
-    /// One address for both APIs: a sandbox, a proxy, a private deployment. `https`, or `http` on loopback.
+    /// One address for all three: a sandbox, a proxy, a private deployment. `https`, or `http` on loopback.
     pub fn one(address: &str) -> Result<Self, ConfigError> {
-        Self::new(address, address)
+        Self::new(address, address, address)
     }
 
-    /// The new API's (`api.…`) and the old API's (`oapi.…`) address. `https`, or `http` on loopback.
-    pub fn new(api: &str, oapi: &str) -> Result<Self, ConfigError> {
+    /// The addresses of the new API (`api.…`), of the old API (`oapi.…`) and of the sign-in page (`login.…`). `https`, or `http`
+    /// on loopback.
+    pub fn new(api: &str, oapi: &str, login: &str) -> Result<Self, ConfigError> {
         Ok(Self {
             api: parse(api)?,
             oapi: parse(oapi)?,
+            login: parse(login)?,
         })
     }
 
@@ -49,10 +52,23 @@ impl Endpoints {
         join(&self.oapi, segments)
     }
 
+    /// Where browsers go; we call nothing there.
+    pub(crate) fn login(&self, segments: &[&str]) -> Url {
+        join(&self.login, segments)
+    }
+
     pub(crate) fn needs_tls(&self) -> bool {
         [&self.api, &self.oapi]
             .iter()
             .any(|url| url.scheme() == "https")
+    }
+
+    /// DingTalk's international site, of which less is known.
+    pub(crate) fn is_international(&self) -> bool {
+        [&self.api, &self.oapi, &self.login].iter().any(|url| {
+            url.host_str()
+                .is_some_and(|host| host.ends_with(".dingtalk.io"))
+        })
     }
 
     pub(crate) fn is_loopback(&self) -> bool {
@@ -63,11 +79,13 @@ impl Endpoints {
 impl From<Region> for Endpoints {
     #[expect(clippy::expect_used, reason = "the presets are constants, and tested")]
     fn from(region: Region) -> Self {
-        let (api, oapi) = match region {
-            Region::China => ("https://api.dingtalk.com", "https://oapi.dingtalk.com"),
-            Region::International => ("https://api.dingtalk.io", "https://oapi.dingtalk.io"),
+        let top = match region {
+            Region::China => "com",
+            Region::International => "io",
         };
-        Self::new(api, oapi).expect("a preset is a valid address")
+        let [api, oapi, login] =
+            ["api", "oapi", "login"].map(|host| format!("https://{host}.dingtalk.{top}"));
+        Self::new(&api, &oapi, &login).expect("a preset is a valid address")
     }
 }
 
@@ -164,6 +182,12 @@ mod tests {
             io.oapi(&["gettoken"]).as_str(),
             "https://oapi.dingtalk.io/gettoken"
         );
+        assert!(io.is_international() && !Endpoints::from(Region::China).is_international());
         assert_eq!(io.api(&["v1.0"]).as_str(), "https://api.dingtalk.io/v1.0");
+        let com = Endpoints::from(Region::China);
+        assert_eq!(
+            com.login(&["oauth2", "auth"]).as_str(),
+            "https://login.dingtalk.com/oauth2/auth"
+        );
     }
 }

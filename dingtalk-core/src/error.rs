@@ -156,6 +156,18 @@ pub enum Refusal {
     /// The app's `on_login` hook said no.
     #[error("the app refused")]
     ByApp,
+    /// The account is not an employee of the corp.
+    #[error("the account is not an employee of the corp")]
+    NotAMember,
+    /// The person chose another organisation than the one the login is for.
+    #[error("another organisation was chosen")]
+    OtherCorp,
+    /// DingTalk did not tell the account's union id.
+    #[error("DingTalk told no union id: the scope may need `corpid`")]
+    NoUnionId,
+    /// No user token is kept for the session, or DingTalk does not renew it any more.
+    #[error("there is no user token for the session")]
+    NoUserToken,
     /// The app has no access for that corp: it is not configured.
     #[error("the corp is not configured")]
     UnknownCorp,
@@ -210,6 +222,10 @@ impl Error {
                 Refusal::CodeUsed => &catalogue::CODE_USED,
                 Refusal::Disabled => &catalogue::PERSON_DISABLED,
                 Refusal::ByApp => &catalogue::REFUSED_BY_APP,
+                Refusal::NotAMember => &catalogue::NOT_A_MEMBER,
+                Refusal::OtherCorp => &catalogue::CHOSE_OTHER_CORP,
+                Refusal::NoUnionId => &catalogue::NO_UNION_ID,
+                Refusal::NoUserToken => &catalogue::NO_USER_TOKEN,
                 Refusal::UnknownCorp => &catalogue::CORP_UNKNOWN,
             },
             Self::App { .. } => &catalogue::APP_FAILED,

@@ -1,5 +1,7 @@
 //! What happens to a request: the one decision that both frameworks' adapters carry out.
 
+mod begin;
+mod callback;
 pub(crate) mod origin;
 mod own_path;
 mod refusal;
@@ -122,6 +124,7 @@ impl DingTalk {
                     this.login(&head, carried, asked).await
                 }
                 OwnPath::Login => this.open_login(&head, carried, asked),
+                OwnPath::Callback => this.callback(&head, carried).await,
                 OwnPath::Logout => this.logout(&head, carried).await,
                 OwnPath::Me => this.me(&head, carried, asked),
             };
@@ -137,6 +140,9 @@ impl DingTalk {
         if !own.allows(head.method()) {
             let refused = self.refuse(head, &Failure::of(&catalogue::METHOD_NOT_ALLOWED));
             return Some(refused.with("allow", own.methods()));
+        }
+        if own == OwnPath::Callback && is_prefetch(head) {
+            return Some(self.refuse(head, &Failure::of(&catalogue::PREFETCH_REFUSED)));
         }
         if head.method() == "POST" && self.0.origin.trust(head) == Trust::None {
             return Some(self.refuse(head, &Failure::of(&catalogue::ORIGIN_REFUSED)));
@@ -217,6 +223,14 @@ impl DingTalk {
             asked => Visit::nobody(self, Absence::OtherCorp(asked)),
         }
     }
+}
+
+/// Whether a browser only looks ahead, which must not spend a code.
+fn is_prefetch(head: &impl RequestHead) -> bool {
+    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
+        head.headers(name)
+            .any(|purpose| purpose.starts_with(b"prefetch") || purpose.starts_with(b"prerender"))
+    })
 }
 
 /// How long a login counts as the word of whoever holds the device.

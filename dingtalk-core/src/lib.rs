@@ -20,7 +20,7 @@ mod user;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use api::{Employee, TokenCall, UserDetails};
+pub use api::{Account, Employee, Person, TokenCall, UserDetails};
 pub use builder::DingTalkBuilder;
 pub use clock::{Clock, SystemClock};
 pub use endpoint::{Endpoints, Region};
@@ -31,7 +31,10 @@ pub use inbound::request::{CorpRequest, RequestHead};
 pub use inbound::visit::{Guard, HeaderChange, HeaderChanges, Visit};
 pub use inbound::{Outcome, Pending};
 pub use login::exchange::{LoginDenied, NewLogin};
-pub use login::{Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode};
+pub use login::{
+    Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode, UserToken,
+    WebCode, WebSignIn,
+};
 pub use secret::Secret;
 pub use session::SessionLimits;
 pub use session::key::SessionKey;
@@ -81,10 +84,36 @@ impl DingTalk {
         }
     }
 
+    /// The token of a signed-in person's own, for DingTalk's calls in their name: renewed before its end, once for all who ask, at
+    /// whatever instance. Only for sessions from [`WebSignIn`] with [`keep_user_token`](WebSignIn::keep_user_token).
+    ///
+    /// Errors: [`Refusal::NoUserToken`](error::Refusal::NoUserToken) where there is none, or DingTalk does not renew it any more: the
+    /// person has to sign in again.
+    pub async fn user_token(&self, user: &User) -> Result<UserToken, Error> {
+        let none = Error::Refused(error::Refusal::NoUserToken);
+        let app = self.0.corps.find(user.corp_id());
+        let app = app.filter(|app| *app.app_key == *user.app_key());
+        match (&self.0.logins.user_tokens, app) {
+            (Some(tokens), Some(app))
+                if user.is_from_web() && !self.0.sessions.revocations.is_revoked(user) =>
+            {
+                tokens.get(&app, user).await
+            }
+            _ => Err(none),
+        }
+    }
+
     /// Ends every session of a person in a corp, at all instances.
     pub async fn revoke_user(&self, corp_id: &str, user_id: &str) -> Result<(), Error> {
         let revocations = &self.0.sessions.revocations;
         revocations.revoke_person(corp_id, user_id).await
+    }
+
+    /// Ends every session of an account without a user id in a corp, at all instances: one that
+    /// [`WebSignIn::anyone`] let in.
+    pub async fn revoke_account(&self, corp_id: &str, union_id: &str) -> Result<(), Error> {
+        self.revoke_user(corp_id, &user::person_of_account(union_id))
+            .await
     }
 
     /// Ends every session of a corp, at all instances.

@@ -2,6 +2,7 @@
 
 pub(crate) mod refusal;
 pub(crate) mod silent_login;
+pub(crate) mod to_sign_in;
 
 use base64_simd::URL_SAFE_NO_PAD;
 
@@ -16,6 +17,8 @@ pub(crate) struct Page<'a> {
     pub(crate) language: Language,
     /// As text.
     pub(crate) title: &'a str,
+    /// What else stands in the head, as HTML.
+    pub(crate) head: String,
     /// As HTML.
     pub(crate) content: String,
     pub(crate) script: Option<Script>,
@@ -27,8 +30,8 @@ pub(crate) struct Script {
     pub(crate) source: &'static str,
     /// What it reads, from the element `data`.
     pub(crate) data: serde_json::Value,
-    /// What it may reach: directives of a Content-Security-Policy.
-    pub(crate) policy: &'static str,
+    /// What else it may reach: directives of a Content-Security-Policy, each behind a `;`.
+    pub(crate) policy: String,
 }
 
 /// Who may show a page in a frame.
@@ -47,12 +50,12 @@ impl Page<'_> {
             .unwrap_or_default();
         let lang = self.language.tag();
         let title = escape(self.title);
-        let content = self.content;
+        let (head, content) = (self.head, self.content);
         let mut policy = format!(
             "default-src 'none'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'"
         );
         let script = self.script.map(|script| {
-            policy.push_str(&format!("; script-src 'nonce-{nonce}'; {}", script.policy));
+            policy.push_str(&format!("; script-src 'nonce-{nonce}'{}", script.policy));
             // In a data block only the end tag means something, and that needs a `<`.
             let data = script.data.to_string().replace('<', "\\u003c");
             format!(
@@ -71,7 +74,7 @@ impl Page<'_> {
         let html = format!(
             "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>{title}</title>\n<style nonce=\"{nonce}\">{STYLE}</style>\n</head>\n<body>\n<main>\n\
+             <title>{title}</title>\n<style nonce=\"{nonce}\">{STYLE}</style>\n{head}</head>\n<body>\n<main>\n\
              <p class=\"place\">DingTalk · 钉钉</p>\n{content}\n</main>\n{script}</body>\n</html>\n"
         );
         Reply::new(self.status)

@@ -5,6 +5,7 @@ pub(crate) mod key;
 mod opened;
 pub(crate) mod revocation;
 pub(crate) mod seal;
+pub(crate) mod state;
 
 use std::time::Duration;
 
@@ -38,6 +39,12 @@ impl SessionLimits {
         Self { idle, absolute }
     }
 
+    /// For sign-ins in a browser: idle 24 hours, absolute 7 days.
+    pub(crate) const WEB: Self = Self::new(
+        Duration::from_secs(24 * 3600),
+        Duration::from_secs(7 * 24 * 3600),
+    );
+
     /// For silent logins: idle 2 hours, absolute 12 hours.
     pub(crate) const SILENT: Self = Self::new(
         Duration::from_secs(2 * 3600),
@@ -58,8 +65,30 @@ pub(crate) struct Sessions {
     sealer: Sealer,
     opened: OpenedBefore,
     pre_login: Sealer,
-    limits: SessionLimits,
+    limits: Limits,
     room: usize,
+}
+
+/// How long sessions last, by how they began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) silent: SessionLimits,
+    pub(crate) web: SessionLimits,
+}
+
+impl Limits {
+    /// No session lives longer.
+    pub(crate) fn longest(self) -> Duration {
+        self.silent.absolute.max(self.web.absolute)
+    }
+
+    fn of(self, user: &User) -> SessionLimits {
+        if user.is_from_web() {
+            self.web
+        } else {
+            self.silent
+        }
+    }
 }
 
 /// A session as a request carried it: opened and within its limits, not yet looked up among the revoked.
@@ -78,7 +107,7 @@ impl Sessions {
         jar: Jar,
         handle: &str,
         keys: &SessionKey,
-        limits: SessionLimits,
+        limits: Limits,
         revocations: Revocations,
         time: Time,
     ) -> Result<Self, ConfigError> {
@@ -142,7 +171,7 @@ impl Sessions {
         self.revocations.catch_up().await;
         let revoked = self
             .revocations
-            .not_before(&profile.corp_id, &profile.user_id);
+            .not_before(&profile.corp_id, &profile.person());
         let issued = self.time.now().max(Timestamp(revoked.0.saturating_add(1)));
         let text = User::write(
             profile,
@@ -150,11 +179,21 @@ impl Sessions {
             issued,
             self.room,
         )?;
-        let cookie = self
-            .jar
-            .set(self.jar.session(), &self.sealer.seal(&text)?, None);
+        let sealed = self.sealer.seal(&text)?;
         let user = User::read(text).ok_or(Error::NoRandomness)?;
+        let cookie = self.cookie(&user, &sealed, issued);
         Ok((user, cookie))
+    }
+
+    /// A session in the client ends with it; one in a browser lasts as long as it may.
+    fn cookie(&self, user: &User, sealed: &str, now: Timestamp) -> String {
+        let life = self.limits.of(user).absolute;
+        let left = life.saturating_sub(now.since(user.issued()));
+        self.jar.set(
+            self.jar.session(),
+            sealed,
+            user.is_from_web().then_some(left),
+        )
     }
 
     /// The `Set-Cookie` value that notes a session's activity; nothing for one that was revoked meanwhile, so that a late
@@ -163,8 +202,9 @@ impl Sessions {
         if self.revocations.is_revoked(user) {
             return None;
         }
-        let sealed = self.sealer.seal(&user.renew(self.time.now())).ok()?;
-        Some(self.jar.set(self.jar.session(), &sealed, None))
+        let now = self.time.now();
+        let sealed = self.sealer.seal(&user.renew(now)).ok()?;
+        Some(self.cookie(user, &sealed, now))
     }
 
     /// Ends one session everywhere, copies of its cookie included. One that is over already costs the store nothing, however
@@ -174,7 +214,8 @@ impl Sessions {
         if self.revocations.is_revoked(user) {
             return Ok(());
         }
-        let over = user.issued().after(self.limits.absolute);
+        // The longest of all: what is known of an entry's session must not depend on its kind.
+        let over = user.issued().after(self.limits.longest());
         self.revocations
             .revoke_session(user.session_id(), over)
             .await
@@ -216,13 +257,13 @@ impl Sessions {
         let Genuine { user, is_current } = genuine;
         let (issued, renewed) = (user.issued(), user.renewed());
         let is_from_the_future = issued.max(renewed) > now.after(MAX_AHEAD);
-        let is_over =
-            now.since(issued) > self.limits.absolute || now.since(renewed) > self.limits.idle;
+        let limits = self.limits.of(&user);
+        let is_over = now.since(issued) > limits.absolute || now.since(renewed) > limits.idle;
         if is_from_the_future || is_over {
             return None;
         }
         Some(Carried {
-            is_due: !is_current || now.since(renewed) >= self.limits.note_after(),
+            is_due: !is_current || now.since(renewed) >= limits.note_after(),
             user,
         })
     }

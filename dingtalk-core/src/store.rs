@@ -1,5 +1,7 @@
 //! What must outlive a request and, with several instances, be seen by all of them.
 
+pub(crate) mod once;
+
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,6 +2,7 @@
 
 mod claims;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{Employee, UserDetails};
+use crate::api::{Person, UserDetails};
 use crate::clock::Timestamp;
 use crate::error::Error;
 
@@ -18,7 +19,7 @@ pub use claims::Claims;
 /// A signed-in person. Cloning is one reference count.
 ///
 /// Identity is [`app_key`](Self::app_key), [`corp_id`](Self::corp_id) and [`user_id`](Self::user_id) together: user ids repeat
-/// across corps. `Debug` shows no personal data beyond these.
+/// across corps. Where there is no user id, the union id takes its place. `Debug` shows no personal data beyond these.
 #[derive(Clone)]
 pub struct User(Arc<Record>);
 
@@ -48,6 +49,7 @@ pub(crate) struct Profile {
     pub(crate) is_admin: bool,
     pub(crate) is_main_admin: bool,
     pub(crate) is_boss: bool,
+    pub(crate) is_from_web: bool,
 }
 
 impl User {
@@ -57,16 +59,18 @@ impl User {
         self.part(APP_KEY)
     }
 
-    /// The corp: that of the token which traded the code, never one from a URL.
+    /// The corp that the login was for: that of the token which traded the code, never one from a URL. Only somebody with a
+    /// [`user_id`](Self::user_id) belongs to it.
     #[must_use]
     pub fn corp_id(&self) -> &str {
         self.part(CORP_ID)
     }
 
-    /// The person in that corp.
+    /// The person in that corp; `None` only for somebody whom [`WebSignIn::anyone`](crate::WebSignIn::anyone) let in, and of whom
+    /// nothing says that they belong to it.
     #[must_use]
-    pub fn user_id(&self) -> &str {
-        self.part(USER_ID)
+    pub fn user_id(&self) -> Option<&str> {
+        self.present(USER_ID)
     }
 
     /// The person across the developer's apps.
@@ -75,10 +79,13 @@ impl User {
         self.present(UNION_ID)
     }
 
-    /// The name; the user id where DingTalk gave none.
+    /// The name; the user id or union id where DingTalk gave none.
     #[must_use]
     pub fn name(&self) -> &str {
-        self.present(NAME).unwrap_or_else(|| self.user_id())
+        [NAME, USER_ID, UNION_ID]
+            .into_iter()
+            .find_map(|at| self.present(at))
+            .unwrap_or_default()
     }
 
     /// The picture's address; `None` for the default picture.
@@ -179,11 +186,25 @@ impl User {
         self.part(SESSION_ID)
     }
 
+    /// From a sign-in in a browser, not in the client.
+    pub(crate) fn is_from_web(&self) -> bool {
+        self.0.flags & FROM_WEB != 0
+    }
+
+    /// The person in the corp as one key: no id has a control character, so no union id passes for a user id.
+    pub(crate) fn person(&self) -> Cow<'_, str> {
+        match self.user_id() {
+            Some(user_id) => user_id.into(),
+            None => person_of_account(self.part(UNION_ID)).into(),
+        }
+    }
+
     /// The same person, in the sense that duplicates of a cookie must agree on.
     pub(crate) fn is_same_person(&self, other: &Self) -> bool {
-        [APP_KEY, CORP_ID, USER_ID]
+        [APP_KEY, CORP_ID]
             .into_iter()
             .all(|at| self.part(at) == other.part(at))
+            && self.person() == other.person()
     }
 
     /// Makes a session's text, trimmed so that it is at most `limit` bytes long.
@@ -259,9 +280,9 @@ impl User {
             renewed,
             flags,
         }));
-        let is_whole = [SESSION_ID, APP_KEY, CORP_ID, USER_ID]
-            .into_iter()
-            .all(|at| !user.part(at).is_empty());
+        let is_there = |at| !user.part(at).is_empty();
+        let is_whole = [SESSION_ID, APP_KEY, CORP_ID].into_iter().all(is_there)
+            && (is_there(USER_ID) || is_there(UNION_ID));
         is_whole.then_some(user)
     }
 
@@ -285,7 +306,7 @@ impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
             .field("corp_id", &self.corp_id())
-            .field("user_id", &self.user_id())
+            .field("user_id", &self.user_id().or_else(|| self.union_id()))
             .finish_non_exhaustive()
     }
 }
@@ -295,30 +316,52 @@ impl Profile {
     pub(crate) fn new(
         app_key: &str,
         corp_id: &str,
-        employee: &Employee,
+        person: &Person,
         details: Option<&UserDetails>,
         claims: Claims,
     ) -> Self {
         let text = |field: Option<&str>| field.unwrap_or_default().to_owned();
+        let (employee, account) = match person {
+            Person::Employee(employee) => (Some(employee), None),
+            Person::Account(account) => (None, Some(account)),
+        };
+        let avatar = details.and_then(UserDetails::avatar);
+        let sys_level = employee.map(|employee| employee.sys_level);
         Self {
             app_key: app_key.to_owned(),
             corp_id: corp_id.to_owned(),
-            user_id: employee.user_id.clone(),
-            union_id: text(employee.union_id.as_deref().or_else(|| details?.union_id())),
+            user_id: text(person.user_id()),
+            union_id: text(person.union_id().or_else(|| details?.union_id())),
             name: text(
                 details
                     .and_then(UserDetails::name)
-                    .or(employee.name.as_deref()),
+                    .or_else(|| person.name()),
             ),
-            avatar: text(details.and_then(UserDetails::avatar)),
+            avatar: text(avatar.or_else(|| account?.avatar.as_deref())),
             title: text(details.and_then(UserDetails::title)),
             departments: details.map(UserDetails::department_ids).unwrap_or_default(),
             claims,
-            is_admin: employee.is_admin || details.is_some_and(UserDetails::is_admin),
-            is_main_admin: employee.sys_level == 1,
-            is_boss: employee.sys_level == 100 || details.is_some_and(UserDetails::is_boss),
+            is_admin: employee.is_some_and(|employee| employee.is_admin)
+                || details.is_some_and(UserDetails::is_admin),
+            is_main_admin: sys_level == Some(1),
+            is_boss: sys_level == Some(100) || details.is_some_and(UserDetails::is_boss),
+            is_from_web: false,
         }
     }
+
+    /// The same person's key as [`User::person`] will give.
+    pub(crate) fn person(&self) -> Cow<'_, str> {
+        if self.user_id.is_empty() {
+            person_of_account(&self.union_id).into()
+        } else {
+            (&*self.user_id).into()
+        }
+    }
+}
+
+/// The key in a corp of an account without a user id.
+pub(crate) fn person_of_account(union_id: &str) -> String {
+    format!("\n{union_id}")
 }
 
 fn text_of(
@@ -347,6 +390,7 @@ fn text_of(
         (profile.is_main_admin, MAIN_ADMIN),
         (profile.is_boss, BOSS),
         (is_trimmed, TRIMMED),
+        (profile.is_from_web, FROM_WEB),
     ];
     let flags: u8 = flags
         .into_iter()
@@ -406,6 +450,7 @@ const ADMIN: u8 = 1;
 const MAIN_ADMIN: u8 = 2;
 const BOSS: u8 = 4;
 const TRIMMED: u8 = 8;
+const FROM_WEB: u8 = 16;
 
 /// Names and titles are never cut below this many bytes.
 const SHORT: usize = 64;
@@ -462,6 +507,31 @@ mod tests {
     }
 
     #[test]
+    fn an_account_without_a_user_id_is_nobodys_user_id() {
+        let account = |union_id: &str, user_id: &str| {
+            user(Profile {
+                union_id: union_id.into(),
+                user_id: user_id.into(),
+                ..profile()
+            })
+        };
+        let stranger = account("u1", "");
+        assert_eq!((stranger.user_id(), stranger.name()), (None, "u1"));
+        assert!(stranger.is_same_person(&account("u1", "")));
+        assert!(!stranger.is_same_person(&account("u2", "")));
+        assert!(!stranger.is_same_person(&account("u1", "manager01")));
+        assert!(!stranger.is_same_person(&account("", "u1")));
+        // A login that did not tell the union id is the same employee's.
+        assert!(account("u1", "manager01").is_same_person(&account("", "manager01")));
+        let nobody = Profile {
+            user_id: String::new(),
+            ..profile()
+        };
+        let text = User::write(nobody, "sid", Timestamp(7), 2900).unwrap();
+        assert!(User::read(text).is_none());
+    }
+
+    #[test]
     fn claims_that_do_not_fit_are_an_error_that_names_the_largest() {
         let claims = Claims::new()
             .with("small", "x")
@@ -492,7 +562,7 @@ mod tests {
             ).unwrap();
             prop_assert!(text.len() <= 2000);
             let user = User::read(text).unwrap();
-            prop_assert_eq!(user.user_id(), &user_id);
+            prop_assert_eq!(user.user_id(), Some(&*user_id));
             let is_whole = (name.is_empty() || user.name() == name) && user.department_ids().count() == departments.len();
             prop_assert!(is_whole || user.is_trimmed());
         }

@@ -27,3 +27,4 @@ mod secrecy;
 mod session;
 mod store;
 mod token;
+mod web;

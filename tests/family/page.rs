@@ -238,8 +238,8 @@ both! {
 
     async fn whoever_may_not_use_the_app_does_not_meet_the_one_before_and_an_outage_ends_nothing(framework) {
         let setup = Setup::with(framework, |builder| {
-            builder.verify_on_open(true).on_login(async |login| match login.employee.user_id.as_str() {
-                "wangfang03" => Err(dingtalk_core::LoginDenied::Refused),
+            builder.verify_on_open(true).on_login(async |login| match login.person.user_id() {
+                Some("wangfang03") => Err(dingtalk_core::LoginDenied::Refused),
                 _ => Ok(dingtalk_core::Claims::new()),
             })
         }).await;

@@ -333,8 +333,8 @@ async fn start(framework: Framework, call: TokenCall, printed: &Printed) -> Setu
         .internal_app(app)
         .on_login(move |login| {
             shown.debug(&login);
-            let claims = match login.employee.user_id.as_str() {
-                "lina02" => Claims::new().with("roles", "r".repeat(2000)),
+            let claims = match login.person.user_id() {
+                Some("lina02") => Claims::new().with("roles", "r".repeat(2000)),
                 _ => Claims::new(),
             };
             async { Ok(claims) }

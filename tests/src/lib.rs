@@ -18,7 +18,7 @@ mod store;
 pub use app::{Framework, Gate, Placement, RunningApp};
 pub use browser::{Answer, Browser, Request, login};
 pub use pulse::{LOGIN, WatchedClock};
-pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build, sandbox};
+pub use setup::{ORIGIN, SandboxClock, Setup, app_of, build, build_app, sandbox};
 pub use store::{FailingStore, Mood, Verb};
 
 /// Makes every case a named test on both frameworks.

@@ -118,6 +118,25 @@ impl Setup {
         format!("http://{}{target}", self.app.address())
     }
 
+    /// The world's first app with settings of its own, and settings of the test's own.
+    pub async fn of_app(
+        framework: Framework,
+        world: World,
+        app: impl FnOnce(InternalApp) -> InternalApp,
+        change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+    ) -> Self {
+        let sandbox = sandbox(world).await;
+        let dingtalk = build_app(&sandbox, app, change).expect("the settings can work");
+        let gate = Gate::default();
+        let app = framework.start(dingtalk.clone(), Placement::Right, gate.clone());
+        Self {
+            sandbox,
+            dingtalk,
+            app,
+            gate,
+        }
+    }
+
     /// Another instance of the app: a handle of its own on the same sandbox.
     pub fn instance(
         &self,
@@ -214,12 +233,21 @@ pub fn build(
     sandbox: &Sandbox,
     change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
 ) -> Result<DingTalk, ConfigError> {
+    build_app(sandbox, |app| app, change)
+}
+
+/// A handle for the world's first app, with settings of its own, on a sandbox.
+pub fn build_app(
+    sandbox: &Sandbox,
+    app: impl FnOnce(InternalApp) -> InternalApp,
+    change: impl FnOnce(DingTalkBuilder) -> DingTalkBuilder,
+) -> Result<DingTalk, ConfigError> {
     let builder = DingTalk::builder()
         .public_origin(ORIGIN)
         .endpoint(sandbox.url())
         .clock(SandboxClock(sandbox.clock().clone()))
         .session_key(SessionKey::generate()?)
-        .internal_app(app_of(sandbox, &first_app(sandbox).app_key));
+        .internal_app(app(app_of(sandbox, &first_app(sandbox).app_key)));
     change(builder).build()
 }
 

@@ -86,6 +86,11 @@ catalogue! {
     SESSION_NOT_ALLOWED = "session.not_allowed", 403, User,
         "Your account may not open this page" / "您的账号无权访问此页面",
         "Ask the people who run this app for access." / "请联系此应用的负责人开通权限。";
+    /// There is no token of the person's own.
+    NO_USER_TOKEN = "session.user_token_missing", 401, User,
+        "This app may no longer act in your name" / "此应用已无法以您的名义操作",
+        "Sign in again in the browser; developers keep the token with WebSignIn::keep_user_token." /
+        "请在浏览器中重新登录；开发者需通过 WebSignIn::keep_user_token 保存令牌。";
     /// A login without a code.
     CODE_MISSING = "login.code_missing", 400, Developer,
         "The login request has no code" / "登录请求缺少授权码",
@@ -133,6 +138,45 @@ catalogue! {
     PERSON_DISABLED = "login.person_disabled", 403, CorpAdmin,
         "Your account is disabled" / "您的账号已停用",
         "An administrator of your organisation can enable it." / "请联系组织管理员启用您的账号。";
+    /// A callback that DingTalk's page does not make.
+    CALLBACK_MALFORMED = "login.callback_malformed", 400, User,
+        "This address does not complete a sign-in" / "此地址无法完成登录",
+        "Start signing in again." / "请重新开始登录。";
+    /// A state that is not ours, or not for these settings.
+    STATE_INVALID = "login.state_invalid", 400, User,
+        "This sign-in was not begun here" / "此登录请求并非由本应用发起",
+        "Start signing in again." / "请重新开始登录。";
+    /// A state of another browser, or of one that refuses cookies.
+    STATE_ELSEWHERE = "login.state_elsewhere", 400, User,
+        "This sign-in was begun in another browser" / "此登录请求是在其他浏览器中发起的",
+        "Start signing in again, in this browser. If it happens again, allow cookies for this site." /
+        "请在此浏览器中重新开始登录。若再次出现，请允许此网站使用 Cookie。";
+    /// A state of more than ten minutes ago.
+    STATE_EXPIRED = "login.state_expired", 400, User,
+        "Signing in took too long" / "登录超时",
+        "Start signing in again: there are ten minutes." / "请重新开始登录，并在十分钟内完成。";
+    /// A state that came back before.
+    STATE_USED = "login.state_used", 400, User,
+        "This sign-in was completed before" / "此登录请求已被使用",
+        "If you are not signed in, start again." / "若您尚未登录，请重新开始登录。";
+    /// DingTalk's page came back with an error: the person said no, or DingTalk did.
+    SIGN_IN_DECLINED = "login.declined", 401, User,
+        "DingTalk did not sign you in" / "钉钉未完成登录授权",
+        "You or DingTalk declined. Start again when you want to sign in." / "您或钉钉拒绝了本次授权。如需登录，请重新开始。";
+    /// The account is not an employee's.
+    NOT_A_MEMBER = "login.not_a_member", 403, User,
+        "Your DingTalk account does not belong to this organisation" / "您的钉钉账号不属于此组织",
+        "Sign in with the account you have there, or ask its administrator to add you." /
+        "请使用您在该组织中的账号登录，或联系组织管理员添加您。";
+    /// Another organisation was chosen on DingTalk's page.
+    CHOSE_OTHER_CORP = "login.chose_other_corp", 403, User,
+        "You chose another organisation" / "您选择了其他组织",
+        "Sign in again and choose the organisation that this app belongs to." / "请重新登录并选择此应用所属的组织。";
+    /// No union id came.
+    NO_UNION_ID = "login.union_id_missing", 500, Developer,
+        "DingTalk did not tell who you are across apps" / "钉钉未返回您的 unionId",
+        "Use the scope `openid corpid`, check the permission Contact.User.Read, and let people consent again." /
+        "请使用 scope `openid corpid`，确认已开通 Contact.User.Read 权限，并让用户重新授权。";
     /// The `on_login` hook said no.
     REFUSED_BY_APP = "login.refused_by_app", 403, User,
         "This app does not let your account in" / "此应用不允许您的账号登录",
@@ -276,6 +320,10 @@ catalogue! {
         "DingTalkAuth is on a nested router or a scope" / "DingTalkAuth 安装在了嵌套路由或 scope 上",
         "Put it on the outermost one, last: axum Router::layer after nest and fallback, actix-web App::wrap. Guard a part with RequireDingTalk." /
         "请将其放到最外层并最后添加：axum 在 nest 与 fallback 之后调用 Router::layer，actix-web 使用 App::wrap。局部保护请用 RequireDingTalk。";
+    /// A browser looks ahead at an address that works once.
+    PREFETCH_REFUSED = "request.prefetch_refused", 403, Nobody,
+        "This address works once and is not opened ahead of time" / "此地址只能使用一次，不支持预加载",
+        "Open it as a page." / "请直接打开此页面。";
     /// Another method on a path of ours.
     METHOD_NOT_ALLOWED = "request.method_not_allowed", 405, Developer,
         "This path does not answer that method" / "此路径不支持该请求方法",

@@ -40,7 +40,7 @@ pub fn meaning(code: &str) -> (Class, &'static Advice) {
     (Class::Request, &APP_REQUEST)
 }
 
-/// Codes of the old host (numbers) and of the new one (words) that the calls of an internal app's login can give.
+/// Codes of the old host (numbers) and of the new one (words) that the calls of a login can give.
 const CODES: &[(&str, Class, &Advice)] = &[
     ("-1", Class::Transient, &DINGTALK_BUSY),
     ("15", Class::Transient, &DINGTALK_BUSY),
@@ -148,6 +148,13 @@ const CODES: &[(&str, Class, &Advice)] = &[
         Class::Person,
         &PERSON_NOT_IN_RANGE,
     ),
+    (
+        "invalidParameter.authCode.notFound",
+        Class::Code,
+        &CODE_INVALID,
+    ),
+    ("invalidCode", Class::Code, &CODE_INVALID),
+    ("accesstoken.expired", Class::Token, &APP_TOKEN),
     ("InvalidAction.NotFound", Class::Request, &APP_REQUEST),
     ("systemBusy", Class::Transient, &DINGTALK_BUSY),
     ("server.error", Class::Transient, &DINGTALK_BUSY),

@@ -43,6 +43,9 @@ impl PublicOrigin {
             }
             _ => return Err(refuse("the scheme must be https")),
         }
+        if address.len() > MAX_ORIGIN {
+            return Err(refuse("it is longer than 512 characters"));
+        }
         if url.path().contains("//") {
             return Err(refuse("its path has an empty segment"));
         }
@@ -71,6 +74,16 @@ impl PublicOrigin {
 
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// A path as the browser sees it: a proxy may have taken the prefix off.
+    pub(crate) fn as_seen(&self, path: &str) -> String {
+        let inside = path.strip_prefix(&*self.prefix);
+        if inside.is_some_and(|rest| rest.starts_with('/')) {
+            path.to_owned()
+        } else {
+            format!("{}{path}", self.prefix)
+        }
     }
 
     /// Judges a request that changes something by the headers that scripts and forms of other sites cannot forge.
@@ -182,6 +195,8 @@ pub(crate) fn listed_origin(setting: &'static str, address: &str) -> Result<Stri
 }
 
 const MAX_TARGET: usize = 2048;
+/// It is sealed into the state of a sign-in, and states must fit into a URL.
+const MAX_ORIGIN: usize = 512;
 
 #[cfg(test)]
 mod tests {

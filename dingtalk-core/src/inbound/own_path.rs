@@ -6,16 +6,18 @@ use crate::DingTalk;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OwnPath {
     Login,
+    Callback,
     Logout,
     Me,
 }
 
 impl OwnPath {
-    const ALL: [Self; 3] = [Self::Login, Self::Logout, Self::Me];
+    const ALL: [Self; 4] = [Self::Login, Self::Callback, Self::Logout, Self::Me];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Callback => "callback",
             Self::Logout => "logout",
             Self::Me => "me",
         }
@@ -25,9 +27,16 @@ impl OwnPath {
     pub(super) const fn methods(self) -> &'static str {
         match self {
             Self::Login => "GET, HEAD, POST, OPTIONS",
+            // No HEAD: looking at it must not spend a code.
+            Self::Callback => "GET, OPTIONS",
             Self::Logout => "POST, OPTIONS",
             Self::Me => "GET, HEAD, OPTIONS",
         }
+    }
+
+    /// It answers page loads with pages.
+    pub(super) const fn shows_pages(self) -> bool {
+        matches!(self, Self::Login | Self::Callback)
     }
 
     pub(super) fn allows(self, method: &str) -> bool {

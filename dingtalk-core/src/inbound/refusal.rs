@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use super::own_path::OwnPath;
 use super::reply::{Failure, Reply};
-use super::request::{RequestHead, Visitor};
+use super::request::{Head, RequestHead, Visitor};
 use crate::DingTalk;
 use crate::error::catalogue;
 use crate::login::app::App;
@@ -16,11 +16,25 @@ use crate::pages::silent_login::SilentLogin;
 use crate::session::cookie;
 
 impl DingTalk {
-    /// A refusal that fits the visitor. Of our own paths only the login answers with a page.
+    /// A refusal that fits the visitor.
     pub(crate) fn refuse(&self, head: &impl RequestHead, failure: &Failure) -> Reply {
+        self.refuse_with(head, failure, None)
+    }
+
+    /// A refusal that offers to start a sign-in again.
+    pub(super) fn refuse_sign_in(&self, head: &Head, failure: &Failure, again: String) -> Reply {
+        self.refuse_with(head, failure, Some(&again))
+    }
+
+    fn refuse_with(
+        &self,
+        head: &impl RequestHead,
+        failure: &Failure,
+        again: Option<&str>,
+    ) -> Reply {
         let visitor = Visitor::of(head);
         let own = self.own_path(head.path());
-        let shows_page = visitor.is_page_load() && own.is_none_or(|own| own == OwnPath::Login);
+        let shows_page = visitor.is_page_load() && own.is_none_or(OwnPath::shows_pages);
         let advice = failure.advice();
         if shows_page && own.is_none() && visitor.is_in_client && failure.is_mended_by_login() {
             let app = failure.app().cloned().or_else(|| self.likely_app(head));
@@ -28,6 +42,15 @@ impl DingTalk {
                 return self.silent_login_page(head, &app, None, self.is_signed_out(head));
             }
             return self.refuse(head, &Failure::of(&catalogue::CORP_UNCLEAR));
+        }
+        if shows_page
+            && own.is_none()
+            && !visitor.is_in_client
+            && failure.is_mended_by_login()
+            && !self.is_foreign_frame(head)
+            && let Some(app) = self.web_app(head, failure)
+        {
+            return self.to_sign_in(head, &app);
         }
         let id = failure.log();
         let mark = self.0.sessions.read_pre_login(head.headers("cookie"));
@@ -45,6 +68,7 @@ impl DingTalk {
                 &id,
                 is_misplaced,
                 &self.0.framed_by,
+                again,
             )
         } else {
             let details = self.problem_details(head, visitor, failure, is_misplaced);
@@ -101,7 +125,13 @@ impl DingTalk {
             let corp_ids = app
                 .as_ref()
                 .map_or_else(|| self.0.corps.ids(), |app| vec![app.corp_id.to_string()]);
-            details.insert("action".into(), "silent_login".into());
+            let has_web = app.as_ref().is_some_and(|app| app.way().is_some());
+            let action = if has_web && !visitor.is_in_client {
+                "web_sign_in"
+            } else {
+                "silent_login"
+            };
+            details.insert("action".into(), action.into());
             details.insert(
                 "client_id".into(),
                 json!(app.map(|app| app.app_key.to_string())),

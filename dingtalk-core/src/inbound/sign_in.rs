@@ -4,44 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use url::form_urlencoded;
 
 use super::reply::{Failure, Reply};
 use super::request::{Asked, Head, RequestHead, Visitor};
 use crate::DingTalk;
 use crate::error::catalogue;
 use crate::error::{Error, Refusal};
-use crate::login::SilentCode;
 use crate::login::app::App;
-use crate::login::exchange::Attempt;
+use crate::login::exchange::{Attempt, Minted};
+use crate::login::{LoginCode, SilentCode};
 use crate::session::CarriedAll;
 use crate::session::cookie;
 use crate::user::User;
 
 impl DingTalk {
-    /// `GET login`: the page that signs in and goes on to `return_to`. `via` picks the way in whatever the User-Agent.
-    pub(super) fn open_login(&self, head: &Head, carried: CarriedAll, asked: Asked) -> Reply {
-        let visitor = Visitor::of(head);
-        let via = form_urlencoded::parse(head.query().unwrap_or_default().as_bytes())
-            .find(|(name, _)| name == "via");
-        let is_in_client = match via.as_ref().map(|(_, via)| &**via) {
-            Some("client") => true,
-            Some("web") => false,
-            _ => visitor.is_in_client,
-        };
-        let target = self.0.origin.return_to(head.query(), self.base_path());
-        if is_in_client && visitor.is_page_load() {
-            return match self.app_of(head, asked) {
-                Ok(app) => self.silent_login_page(head, &app, Some(target), false),
-                Err(failure) => self.refuse(head, &failure),
-            };
-        }
-        match self.visit(carried, asked).require(head) {
-            Ok(_) => Reply::new(303).with("location", target),
-            Err(refused) => refused,
-        }
-    }
-
     pub(super) async fn login(&self, head: &Head, carried: CarriedAll, asked: Asked) -> Reply {
         let carried: Vec<User> = carried
             .into_iter()
@@ -52,30 +28,17 @@ impl DingTalk {
             Ok(attempt) => attempt,
             Err(failure) => return self.refuse(head, &failure),
         };
-        let corp_id = Arc::clone(&attempt.app.corp_id);
         let app = Arc::clone(&attempt.app);
         match self.0.logins.run(attempt).await {
             Ok(minted) => {
-                tracing::info!(corp_id = ?corp_id, user_id = ?minted.user.user_id(), "signed in");
-                let jar = &self.0.sessions.jar;
                 let reply = Reply::json(
                     200,
                     &json!({
                         "user": minted.user.to_json(),
                         "return_to": self.0.origin.return_to(head.query(), self.base_path()),
                     }),
-                )
-                .with("set-cookie", minted.cookie)
-                .with(
-                    "set-cookie",
-                    jar.set(jar.corp(), &corp_id, Some(CORP_HINT_LIFE)),
-                )
-                .with("set-cookie", jar.remove(jar.pre_login()));
-                if self.is_signed_out(head) {
-                    reply.with("set-cookie", jar.remove(jar.signed_out()))
-                } else {
-                    reply
-                }
+                );
+                self.signed_in(head, reply, minted)
             }
             Err(error) => {
                 let failure = Failure::from(error).for_app(app);
@@ -86,13 +49,30 @@ impl DingTalk {
                 }
                 // The device is in the hands of somebody who may not use the app: whoever was here before is not shown to them.
                 for user in &carried {
-                    if let Err(error) = self.0.sessions.revoke(user).await {
+                    if let Err(error) = self.0.logins.end(user).await {
                         tracing::warn!(%error, "a session was removed from its browser and not revoked");
                     }
                 }
                 let jar = &self.0.sessions.jar;
                 reply.with("set-cookie", jar.remove(jar.session()))
             }
+        }
+    }
+
+    /// Adds a new session to a reply.
+    pub(super) fn signed_in(&self, head: &Head, reply: Reply, minted: Minted) -> Reply {
+        let Minted { user, cookie } = minted;
+        tracing::info!(corp_id = ?user.corp_id(), user_id = ?user.person(), "signed in");
+        let jar = &self.0.sessions.jar;
+        let corp = jar.set(jar.corp(), user.corp_id(), Some(CORP_HINT_LIFE));
+        let reply = reply
+            .with("set-cookie", cookie)
+            .with("set-cookie", corp)
+            .with("set-cookie", jar.remove(jar.pre_login()));
+        if self.is_signed_out(head) {
+            reply.with("set-cookie", jar.remove(jar.signed_out()))
+        } else {
+            reply
         }
     }
 
@@ -108,14 +88,14 @@ impl DingTalk {
         let browser = self.0.sessions.read_pre_login(head.headers("cookie"));
         Ok(Attempt {
             app,
-            code,
+            code: LoginCode::Silent(code),
             browser: browser.map(|mark| mark.browser),
             replaced,
         })
     }
 
     /// The app that a login is for.
-    fn app_of(&self, head: &Head, asked: Asked) -> Result<Arc<App>, Failure> {
+    pub(super) fn app_of(&self, head: &Head, asked: Asked) -> Result<Arc<App>, Failure> {
         match asked {
             Asked::App(app) => Ok(app),
             Asked::Unknown => Err(Error::Refused(Refusal::UnknownCorp).into()),
@@ -136,10 +116,10 @@ impl DingTalk {
 
     pub(super) async fn logout(&self, head: &Head, carried: CarriedAll) -> Reply {
         for session in carried.iter().flatten() {
-            if let Err(error) = self.0.sessions.revoke(&session.user).await {
+            if let Err(error) = self.0.logins.end(&session.user).await {
                 return self.refuse(head, &error.into());
             }
-            tracing::info!(corp_id = ?session.user.corp_id(), user_id = ?session.user.user_id(), "signed out");
+            tracing::info!(corp_id = ?session.user.corp_id(), user_id = ?session.user.person(), "signed out");
         }
         let return_to = self.0.origin.return_to(head.query(), self.base_path());
         let reply = if Visitor::is_navigation(head) {

@@ -64,6 +64,10 @@ impl Visit {
         }))
     }
 
+    pub(crate) fn is_somebody(&self) -> bool {
+        self.0.who.is_ok()
+    }
+
     /// The person, or the refusal that fits the visitor.
     pub fn require(&self, head: &impl RequestHead) -> Result<User, Reply> {
         self.0.was_read.store(true, Ordering::Relaxed);

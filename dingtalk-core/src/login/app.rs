@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use url::Url;
 
-use super::{InternalApp, LoginFlow};
+use super::{InternalApp, LoginCode, LoginFlow, WebSignIn};
 use crate::api::{Api, AppCredentials, CallFailure, GrantedToken};
 use crate::clock::Time;
+use crate::endpoint::Endpoints;
 use crate::error::Error;
 use crate::error::code::Class;
 use crate::pace::Pace;
 use crate::random::jittered;
+use crate::session::state::Way;
 use crate::token::TokenSlot;
 
 /// One app in one corp, as it runs.
@@ -19,16 +22,28 @@ use crate::token::TokenSlot;
 pub(crate) struct App {
     pub(crate) corp_id: Arc<str>,
     pub(crate) app_key: Arc<str>,
+    pub(crate) credentials: AppCredentials,
     pub(crate) token: TokenSlot,
+    /// For silent-login codes.
     pub(crate) flow: Arc<dyn LoginFlow>,
-    pub(crate) exchange_pace: Pace,
-    pub(crate) details_pace: Pace,
+    pub(crate) web_sign_in: Option<Arc<WebSignIn>>,
+    pub(crate) turns: Turns,
+}
+
+/// The turns at each API.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    pub(crate) getuserinfo: Pace,
+    pub(crate) user_get: Pace,
+    pub(crate) user_access_token: Pace,
+    pub(crate) users_me: Pace,
+    pub(crate) getbyunionid: Pace,
 }
 
 impl App {
     /// Gives a configured app its token, its turns and its flow.
     pub(crate) fn run(
-        app: InternalApp,
+        mut app: InternalApp,
         api: &Api,
         time: &Time,
         limit: Duration,
@@ -38,12 +53,13 @@ impl App {
         let corp_id = Arc::clone(&credentials.corp_id);
         let app_key = Arc::clone(&credentials.app_key);
         let fetch = {
-            let (api, time) = (api.clone(), time.clone());
+            let (api, time, credentials) = (api.clone(), time.clone(), credentials.clone());
             move |retries| -> BoxFuture<'static, Result<GrantedToken, Error>> {
                 let (api, time, credentials) = (api.clone(), time.clone(), credentials.clone());
                 Box::pin(async move { fetch_token(&api, &time, &credentials, retries).await })
             }
         };
+        let web_sign_in = app.web_sign_in.take().map(Arc::new);
         let flow: Arc<dyn LoginFlow> = match app.flow.clone() {
             Some(flow) => flow,
             None => Arc::new(app),
@@ -52,9 +68,64 @@ impl App {
             token: TokenSlot::new(Arc::clone(&corp_id), time.clone(), limit, Box::new(fetch)),
             corp_id,
             app_key,
+            credentials,
             flow,
-            exchange_pace: Pace::new(time.clone(), calls_per_second),
-            details_pace: Pace::new(time.clone(), calls_per_second),
+            web_sign_in,
+            turns: Turns::new(time, calls_per_second),
+        }
+    }
+
+    /// The way in outside the client that is taken where none is named.
+    pub(crate) fn way(&self) -> Option<Way> {
+        self.web_sign_in.as_ref().map(|_| Way::Web)
+    }
+
+    pub(crate) fn has_way(&self, way: Way) -> bool {
+        match way {
+            Way::Web => self.web_sign_in.is_some(),
+        }
+    }
+
+    pub(crate) fn keeps_user_token(&self) -> bool {
+        self.web_sign_in
+            .as_ref()
+            .is_some_and(|web| web.keeps_user_token())
+    }
+
+    /// DingTalk's page for a way in.
+    pub(crate) fn page(
+        &self,
+        way: Way,
+        endpoints: &Endpoints,
+        redirect_uri: &str,
+        state: &str,
+    ) -> Option<Url> {
+        match way {
+            Way::Web => {
+                let web = self.web_sign_in.as_ref()?;
+                Some(web.page(endpoints, &self.app_key, redirect_uri, state))
+            }
+        }
+    }
+
+    /// The flow that a code is for, if this app has it.
+    pub(crate) fn flow_of(&self, code: &LoginCode) -> Option<Arc<dyn LoginFlow>> {
+        match code {
+            LoginCode::Silent(_) => Some(Arc::clone(&self.flow)),
+            LoginCode::Web(_) => self.web_sign_in.clone().map(|flow| flow as _),
+        }
+    }
+}
+
+impl Turns {
+    fn new(time: &Time, calls_per_second: usize) -> Self {
+        let pace = || Pace::new(time.clone(), calls_per_second);
+        Self {
+            getuserinfo: pace(),
+            user_get: pace(),
+            user_access_token: pace(),
+            users_me: pace(),
+            getbyunionid: pace(),
         }
     }
 }

@@ -14,12 +14,14 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::app::App;
-use super::{Details, Login, LoginCode, LoginContext, SilentCode};
-use crate::api::{Api, Employee, UserDetails};
+use super::user_token::UserTokens;
+use super::{Details, Login, LoginCode, LoginContext, other_kind};
+use crate::api::{Api, Person, UserDetails};
 use crate::clock::{Moment, Time};
 use crate::error::{Error, Outage, Refusal};
 use crate::session::Sessions;
-use crate::store::{BoxError, Entry, Store};
+use crate::store::BoxError;
+use crate::store::once::Once;
 use crate::user::{Claims, Profile, User};
 
 /// Somebody who is about to be let in, as the app's `on_login` hook sees them.
@@ -31,7 +33,7 @@ pub struct NewLogin {
     /// The corp.
     pub corp_id: String,
     /// The person, as the exchange told.
-    pub employee: Employee,
+    pub person: Person,
     /// Everything DingTalk knows, if it was asked.
     pub details: Option<UserDetails>,
 }
@@ -59,7 +61,9 @@ pub(crate) type OnLogin =
 pub(crate) struct Logins {
     pub(crate) time: Time,
     pub(crate) api: Api,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) once: Once,
+    /// Where an app keeps its people's tokens.
+    pub(crate) user_tokens: Option<Arc<UserTokens>>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) details: Details,
     pub(crate) limit: Duration,
@@ -78,7 +82,7 @@ pub(crate) struct Minted {
 /// What a browser sends to sign in.
 pub(crate) struct Attempt {
     pub(crate) app: Arc<App>,
-    pub(crate) code: SilentCode,
+    pub(crate) code: LoginCode,
     /// The mark of the browser that began the login, if it has one.
     pub(crate) browser: Option<String>,
     /// Sessions that the browser still had: they end when this login succeeds.
@@ -154,9 +158,11 @@ impl Logins {
             replaced,
             ..
         } = attempt;
+        let flow = app.flow_of(&code).ok_or_else(other_kind)?;
+        let is_from_web = !matches!(code, LoginCode::Silent(_));
         let key = claim_key(hash);
-        let version = match self.claim(&key).await {
-            Ok(Some(version)) => version,
+        let taken = match self.once.take("login", key, CODE_LIFE).await {
+            Ok(Some(taken)) => taken,
             Ok(None) => return Err(Error::Refused(Refusal::CodeUsed)),
             Err(error) => {
                 self.forget(hash);
@@ -173,63 +179,33 @@ impl Logins {
             limit: self.limit,
             is_unspent: &is_unspent,
         };
-        let identify = app.flow.identify(LoginCode::Silent(code), &context);
+        let identify = flow.identify(code, &context);
         let identified = self.time.within(self.left(begun), identify).await;
         let is_unspent = is_unspent.load(Ordering::Relaxed);
         let minted = match identified {
-            Some(Ok(login)) => self.admit(&app, login, &replaced, begun).await,
+            Some(Ok(login)) => {
+                let admitted = self.admit(&app, login, is_from_web, &replaced, begun);
+                admitted.await
+            }
             Some(Err(error)) => Err(error),
             None if is_unspent => Err(Error::unavailable("login", Outage::TimedOut)),
             None => Err(CODE_UNCONFIRMED),
         };
         if minted.is_err() && is_unspent {
-            self.give_back(&key, version).await;
+            if !self.once.give_back(taken).await {
+                tracing::warn!("the store did not take a code back: its browser needs a new one");
+            }
             self.forget(hash);
         }
         minted
     }
 
-    /// Takes a code for this one exchange, across all instances; gives the claim's version, or nothing if the code is taken.
-    async fn claim(&self, key: &str) -> Result<Option<u64>, Error> {
-        let claiming = async {
-            if self.store.add(key, CLAIMED, CODE_LIFE).await? {
-                return Ok(Some(0));
-            }
-            let Some(there) = self
-                .store
-                .get(key)
-                .await?
-                .filter(|there| there.value == GIVEN_BACK)
-            else {
-                return Ok(None);
-            };
-            let again = Entry {
-                version: there.version + 1,
-                value: CLAIMED.to_vec(),
-            };
-            let is_ours = self.store.put(key, &again, CODE_LIFE).await?;
-            Ok(is_ours.then_some(again.version))
-        };
-        self.time
-            .within(STORE_LIMIT, claiming)
-            .await
-            .unwrap_or_else(|| Err("no answer in time".into()))
-            .map_err(|error| Error::store("login", error))
-    }
-
-    /// Lets the browser come back with a code that was not spent, here or at another instance.
-    async fn give_back(&self, key: &str, version: u64) {
-        let entry = Entry {
-            version: version + 1,
-            value: GIVEN_BACK.to_vec(),
-        };
-        if !matches!(
-            self.time
-                .within(STORE_LIMIT, self.store.put(key, &entry, GIVEN_BACK_LIFE))
-                .await,
-            Some(Ok(_))
-        ) {
-            tracing::warn!("the store did not take a code back: its browser needs a new one");
+    /// Ends a session everywhere, with what is kept for it.
+    pub(crate) async fn end(&self, user: &User) -> Result<(), Error> {
+        self.sessions.revoke(user).await?;
+        match &self.user_tokens {
+            Some(tokens) if user.is_from_web() => tokens.forget(user).await,
+            _ => Ok(()),
         }
     }
 
@@ -238,11 +214,16 @@ impl Logins {
         &self,
         app: &App,
         login: Login,
+        is_from_web: bool,
         replaced: &[User],
         begun: Moment,
     ) -> Result<Minted, Error> {
-        let Login { employee, details } = login;
-        if !employee.is_usable() {
+        let Login {
+            person,
+            details,
+            user_token,
+        } = login;
+        if !person.is_usable() {
             return Err(Error::app(
                 "login flow",
                 "it gave a user id or union id that cannot be DingTalk's",
@@ -257,22 +238,28 @@ impl Logins {
                 let login = NewLogin {
                     app_key: app.app_key.to_string(),
                     corp_id: app.corp_id.to_string(),
-                    employee: employee.clone(),
+                    person: person.clone(),
                     details: details.clone(),
                 };
                 self.ask(on_login, login, begun).await?
             }
         };
-        let profile = Profile::new(
-            &app.app_key,
-            &app.corp_id,
-            &employee,
-            details.as_ref(),
-            claims,
-        );
+        let profile = Profile {
+            is_from_web,
+            ..Profile::new(
+                &app.app_key,
+                &app.corp_id,
+                &person,
+                details.as_ref(),
+                claims,
+            )
+        };
         let (user, cookie) = self.sessions.mint(profile).await?;
+        if let (Some(tokens), Some(granted)) = (&self.user_tokens, user_token) {
+            tokens.keep(&user, granted).await?;
+        }
         for old in replaced {
-            self.sessions.revoke(old).await?;
+            self.end(old).await?;
         }
         Ok(Minted { user, cookie })
     }
@@ -323,8 +310,10 @@ impl Recent {
 fn code_hash(attempt: &Attempt) -> CodeHash {
     let mut hash = Sha256::new();
     hash.update(attempt.app.app_key.as_bytes());
-    hash.update([0]);
-    hash.update(attempt.code.secret().expose());
+    let (kind, code) = attempt.code.parts();
+    for part in ["\0", kind, "\0", code.expose()] {
+        hash.update(part.as_bytes());
+    }
     hash.finalize().into()
 }
 
@@ -337,13 +326,8 @@ const CODE_UNCONFIRMED: Error = Error::CodeUnconfirmed {
     during: "login",
     source: None,
 };
-const CLAIMED: &[u8] = b"claimed";
-const GIVEN_BACK: &[u8] = b"given back";
 /// Codes live five minutes; twice that forgives clocks.
 const CODE_LIFE: Duration = Duration::from_secs(600);
-/// A code that was not spent needs no memory: without this, junk that never reached DingTalk would fill the store.
-const GIVEN_BACK_LIFE: Duration = Duration::from_secs(1);
 /// How long a repeat from the same browser shares the result.
 const SHARED_FOR: Duration = Duration::from_secs(10);
 const MAX_RECENT: usize = 10_000;
-const STORE_LIMIT: Duration = Duration::from_secs(1);

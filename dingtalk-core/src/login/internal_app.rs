@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Login, LoginCode, LoginContext, LoginFlow};
+use super::{Login, LoginCode, LoginContext, LoginFlow, WebSignIn, other_kind};
 use crate::api::{AppCredentials, TokenCall};
 use crate::error::Error;
 use crate::error::setting::ConfigError;
@@ -18,6 +18,7 @@ use crate::secret::Secret;
 pub struct InternalApp {
     pub(crate) credentials: AppCredentials,
     pub(crate) flow: Option<Arc<dyn LoginFlow>>,
+    pub(crate) web_sign_in: Option<WebSignIn>,
 }
 
 impl InternalApp {
@@ -39,6 +40,7 @@ impl InternalApp {
                 token_call: TokenCall::default(),
             },
             flow: None,
+            web_sign_in: None,
         }
     }
 
@@ -49,7 +51,14 @@ impl InternalApp {
         self
     }
 
-    /// Replaces the exchange of codes by a flow of yours. Default: DingTalk's `getuserinfo`.
+    /// Lets people sign in in any browser too. Default: only inside DingTalk.
+    #[must_use]
+    pub fn web_sign_in(mut self, web_sign_in: WebSignIn) -> Self {
+        self.web_sign_in = Some(web_sign_in);
+        self
+    }
+
+    /// Replaces the exchange of silent-login codes by a flow of yours. Default: DingTalk's `getuserinfo`.
     #[must_use]
     pub fn flow(mut self, flow: impl LoginFlow) -> Self {
         self.flow = Some(Arc::new(flow));
@@ -72,34 +81,29 @@ impl InternalApp {
                 why,
             ));
         }
-        Ok(())
+        match &self.web_sign_in {
+            Some(web_sign_in) => web_sign_in.check(&self.credentials.corp_id),
+            None => Ok(()),
+        }
     }
 }
 
 #[async_trait]
 impl LoginFlow for InternalApp {
     async fn identify(&self, code: LoginCode, context: &LoginContext<'_>) -> Result<Login, Error> {
-        let LoginCode::Silent(code) = code;
+        let LoginCode::Silent(code) = code else {
+            return Err(other_kind());
+        };
         let employee = context.exchange(&code).await?;
-        let details = context.details(&employee.user_id).await?;
-        if let Some(union_id) = details.as_ref().and_then(|details| details.union_id())
-            && employee
-                .union_id
-                .as_deref()
-                .is_some_and(|said| said != union_id)
-        {
-            return Err(Error::Unexpected {
-                during: "user/get",
-                what: "its unionid is not the one of getuserinfo",
-                status: 200,
-                length: 0,
-            });
-        }
-        Ok(Login::new(employee, details))
+        context.login_of(employee).await
     }
 }
 
-fn check_id(setting: &'static str, variable: &'static str, id: &str) -> Result<(), ConfigError> {
+pub(super) fn check_id(
+    setting: &'static str,
+    variable: &'static str,
+    id: &str,
+) -> Result<(), ConfigError> {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if id.is_empty() {
         return Err(ConfigError::missing(setting, variable));

@@ -5,15 +5,19 @@ use crate::error::catalogue::{Advice, BROWSER_FRAMED, LOGIN_UNREACHABLE, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
 
-/// `id` leads to the log; `is_misplaced` adds a word to developers.
+/// `id` leads to the log; `is_misplaced` adds a word to developers; `again` is where to sign in again.
 pub(crate) fn refusal(
     advice: &Advice,
     language: Language,
     id: &str,
     is_misplaced: bool,
     framed_by: &[String],
+    again: Option<&str>,
 ) -> Reply {
     let mut content = told(advice, language);
+    if let Some(again) = again {
+        content.push_str(&button(again, language));
+    }
     if is_misplaced {
         let hint = escape(language.pick(LOGIN_UNREACHABLE.action));
         content.push_str(&format!("<p class=\"hint\">{hint}</p>\n"));
@@ -23,6 +27,7 @@ pub(crate) fn refusal(
         status: advice.status,
         language,
         title: language.pick(advice.title),
+        head: String::new(),
         content,
         script: None,
         frames: Frames::Listed(framed_by),
@@ -39,6 +44,7 @@ pub(crate) fn framed(language: Language, id: &str) -> Reply {
         status: advice.status,
         language,
         title: language.pick(advice.title),
+        head: String::new(),
         content,
         script: None,
         frames: Frames::Anybody,
@@ -46,12 +52,18 @@ pub(crate) fn framed(language: Language, id: &str) -> Reply {
     .into_reply()
 }
 
+/// A link to where one signs in.
+pub(super) fn button(address: &str, language: Language) -> String {
+    let (address, label) = (escape(address), escape(language.pick(SIGN_IN)));
+    format!("<a class=\"button\" id=\"go\" href=\"{address}\">{label}</a>\n")
+}
+
 fn reference(id: &str, advice: &Advice, language: Language) -> String {
     let (word, code) = (language.pick(REFERENCE), advice.code);
     format!("<p class=\"reference\">{word} <code>{id}</code> · <code>{code}</code></p>")
 }
 
-fn told(advice: &Advice, language: Language) -> String {
+pub(super) fn told(advice: &Advice, language: Language) -> String {
     let who = advice
         .who
         .named()
@@ -67,4 +79,9 @@ fn told(advice: &Advice, language: Language) -> String {
 const REFERENCE: Text = Text {
     en: "Reference",
     zh: "参考编号",
+};
+
+const SIGN_IN: Text = Text {
+    en: "Sign in",
+    zh: "登录",
 };

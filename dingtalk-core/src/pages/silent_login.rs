@@ -67,11 +67,12 @@ impl SilentLogin<'_> {
             status: 200,
             language,
             title,
+            head: String::new(),
             content,
             script: Some(Script {
                 source: include_str!("silent_login.js"),
                 data,
-                policy: POLICY,
+                policy: POLICY.to_owned(),
             }),
             frames: Frames::Listed(self.framed_by),
         }
@@ -91,7 +92,7 @@ fn problem(advice: &Advice, language: Language) -> Value {
 
 /// Connections to ourselves only. The iOS client's bridge calls its host by loading frames with these addresses, and a frame is
 /// all they could be here.
-const POLICY: &str = "connect-src 'self'; frame-src wvjbscheme: https:";
+const POLICY: &str = "; connect-src 'self'; frame-src wvjbscheme: https:";
 
 /// What the script tells by itself: what DingTalk's client or the browser does not do.
 ///

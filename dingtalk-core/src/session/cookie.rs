@@ -16,6 +16,7 @@ pub(crate) struct Jar {
     pre_login: String,
     corp: String,
     signed_out: String,
+    pending: String,
     is_secure: bool,
     is_framed: bool,
 }
@@ -36,6 +37,7 @@ impl Jar {
             pre_login: format!("{session}-login"),
             corp: format!("{session}-corp"),
             signed_out: format!("{session}-out"),
+            pending: format!("{session}-s-"),
             session,
             is_secure,
             is_framed,
@@ -57,6 +59,11 @@ impl Jar {
     /// The mark of a browser in which somebody signed out a moment ago.
     pub(crate) fn signed_out(&self) -> &str {
         &self.signed_out
+    }
+
+    /// What the names of sign-ins that were begun here start with.
+    pub(crate) fn pending(&self) -> &str {
+        &self.pending
     }
 
     /// A `Set-Cookie` value. Without `life` the cookie ends with the browser.
@@ -98,13 +105,24 @@ pub(crate) fn values<'a>(
     headers: impl Iterator<Item = &'a [u8]>,
     name: &str,
 ) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .flat_map(pairs)
-        .filter_map(move |pair| {
-            let (said, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
-            (trim(said) == name.as_bytes()).then(|| trim(value.get(1..).unwrap_or_default()))
-        })
+    all(headers)
+        .filter_map(move |(said, value)| (said == name.as_bytes()).then_some(value))
         .take(MAX_CANDIDATES)
+}
+
+/// The names and values of all cookies whose name starts so, in the order sent.
+pub(crate) fn beginning<'a>(
+    headers: impl Iterator<Item = &'a [u8]>,
+    start: &str,
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    all(headers).filter(move |(said, _)| said.starts_with(start.as_bytes()))
+}
+
+fn all<'a>(headers: impl Iterator<Item = &'a [u8]>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    headers.flat_map(pairs).filter_map(|pair| {
+        let (said, value) = pair.split_at_checked(memchr(b'=', pair)?)?;
+        Some((trim(said), trim(value.get(1..).unwrap_or_default())))
+    })
 }
 
 fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -164,7 +182,14 @@ mod tests {
     #[test]
     fn in_frames_setting_and_removing_differ_only_in_value_and_age() {
         let jar = Jar::new("https://hr.example.com", "", true, true);
-        let names = [jar.session(), jar.pre_login(), jar.corp(), jar.signed_out()];
+        let pending = format!("{}0a1b2c3d", jar.pending());
+        let names = [
+            jar.session(),
+            jar.pre_login(),
+            jar.corp(),
+            jar.signed_out(),
+            &pending,
+        ];
         for name in names {
             let set = jar.set(name, "v", None);
             assert_eq!(

@@ -99,7 +99,7 @@ impl Revocations {
 
     pub(crate) fn is_revoked(&self, user: &User) -> bool {
         let known = self.0.read();
-        user.issued() <= known.not_before(user.corp_id(), user.user_id())
+        user.issued() <= known.not_before(user.corp_id(), &user.person())
             || (!known.sessions.is_empty() && known.sessions.contains_key(user.session_id()))
     }
 

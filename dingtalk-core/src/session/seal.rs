@@ -20,6 +20,12 @@ pub(crate) enum Purpose {
     Session,
     /// Ties the repeats of one login to the browser that began it.
     PreLogin,
+    /// What a sign-in carries to DingTalk's page and back.
+    State,
+    /// Ties a sign-in to the browser that began it.
+    Pending,
+    /// A person's own token, in the store.
+    UserToken,
 }
 
 impl Purpose {
@@ -27,6 +33,9 @@ impl Purpose {
         match self {
             Self::Session => "session",
             Self::PreLogin => "pre-login",
+            Self::State => "state",
+            Self::Pending => "pending",
+            Self::UserToken => "user token",
         }
     }
 }
@@ -178,8 +187,8 @@ const DERIVED: usize = 33;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 const OVERHEAD: usize = 1 + NONCE + TAG;
-/// No cookie is longer.
-const MAX_SEALED: usize = 4096;
+/// No cookie is longer, and neither is anything else that is sealed.
+pub(crate) const MAX_SEALED: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -241,12 +250,18 @@ mod tests {
         }
     }
 
-    /// D7
+    /// A5, D7
     #[test]
     fn a_value_moved_to_another_purpose_name_or_app_does_not_open() {
         let keys = SessionKey::generate().unwrap();
         let mut sealers = Vec::new();
-        for purpose in [Purpose::Session, Purpose::PreLogin] {
+        for purpose in [
+            Purpose::Session,
+            Purpose::PreLogin,
+            Purpose::State,
+            Purpose::Pending,
+            Purpose::UserToken,
+        ] {
             for name in ["a", "b"] {
                 for app in ["x", "y"] {
                     sealers.push(Sealer::new(&keys, purpose, name, app).unwrap());

@@ -1,0 +1,143 @@
+//! `GET callback`: the way back from DingTalk's sign-in page.
+
+use std::sync::Arc;
+
+use url::form_urlencoded;
+
+use super::own_path::OwnPath;
+use super::reply::{Failure, Reply};
+use super::request::{Head, RequestHead, Visitor};
+use crate::DingTalk;
+use crate::error::catalogue;
+use crate::login::LoginCode;
+use crate::login::app::App;
+use crate::login::exchange::Attempt;
+use crate::session::CarriedAll;
+use crate::session::state::{Returned, Way};
+
+/// What the query of a callback says. Everything else in it is nobody's business, and nothing of it is ever shown.
+struct Query {
+    /// Nothing if it stands twice.
+    state: Option<String>,
+    code: Option<String>,
+    is_declined: bool,
+    /// Something that stands twice, or contradicts itself.
+    is_odd: bool,
+}
+
+impl DingTalk {
+    /// Takes a sign-in's state, once, and only in the browser that began it; then trades the code.
+    pub(super) async fn callback(&self, head: &Head, carried: CarriedAll) -> Reply {
+        let query = Query::read(head.query().unwrap_or_default());
+        let Some(state) = query.state.as_deref() else {
+            return self.refuse(head, &Failure::of(&catalogue::CALLBACK_MALFORMED));
+        };
+        let jar = &self.0.sessions.jar;
+        let returned = self.0.states.open(state, jar, head.headers("cookie"));
+        let Some((returned, app)) = returned.and_then(|returned| {
+            let app = self.app_of_state(&returned)?;
+            Some((returned, app))
+        }) else {
+            return self.refuse(head, &Failure::of(&catalogue::STATE_INVALID));
+        };
+        let again = self.again(&returned, &app, returned.state.way.name());
+        if !returned.is_from_here && !returned.is_expired && Visitor::of(head).is_in_client {
+            // The phone opened the client in the browser's place: it signs in by itself, and the code is left alone.
+            let silently = self.again(&returned, &app, "client");
+            return Reply::new(303).with("location", silently);
+        }
+        if !returned.is_from_here {
+            let failure = Failure::of(&catalogue::STATE_ELSEWHERE);
+            return self.refuse_sign_in(head, &failure, again);
+        }
+        let reply = match self.trade(head, &query, &returned, &app, carried).await {
+            Ok(reply) => reply,
+            Err(failure) => self.refuse_sign_in(head, &failure.for_app(app), again),
+        };
+        reply.with("set-cookie", returned.removal(jar))
+    }
+
+    async fn trade(
+        &self,
+        head: &Head,
+        query: &Query,
+        returned: &Returned,
+        app: &Arc<App>,
+        carried: CarriedAll,
+    ) -> Result<Reply, Failure> {
+        if returned.is_expired {
+            return Err(Failure::of(&catalogue::STATE_EXPIRED));
+        }
+        let (key, life) = returned.claim();
+        if self.0.logins.once.take("state", key, life).await?.is_none() {
+            return Err(Failure::of(&catalogue::STATE_USED));
+        }
+        if query.is_odd {
+            return Err(Failure::of(&catalogue::CALLBACK_MALFORMED));
+        }
+        if query.is_declined {
+            return Err(Failure::of(&catalogue::SIGN_IN_DECLINED));
+        }
+        let code = query.code.as_deref().unwrap_or_default();
+        let code = code_of(returned.state.way, code.as_bytes());
+        let minted = self
+            .0
+            .logins
+            .run(Attempt {
+                app: Arc::clone(app),
+                code: code.ok_or(Failure::of(&catalogue::CALLBACK_MALFORMED))?,
+                // Nobody shares the result: its state works once.
+                browser: None,
+                replaced: carried
+                    .into_iter()
+                    .flatten()
+                    .map(|session| session.user)
+                    .collect(),
+            })
+            .await?;
+        let reply = Reply::new(303).with("location", &*returned.state.return_to);
+        Ok(self.signed_in(head, reply, minted))
+    }
+
+    /// The app that a state is for, if everything in it is as we would make it today.
+    fn app_of_state(&self, returned: &Returned) -> Option<Arc<App>> {
+        let state = &returned.state;
+        let app = self.0.corps.find(&state.corp_id)?;
+        let is_ours = *app.app_key == *state.app_key
+            && app.has_way(state.way)
+            && state.redirect_uri == self.own_url(OwnPath::Callback);
+        is_ours.then_some(app)
+    }
+
+    fn again(&self, returned: &Returned, app: &App, via: &str) -> String {
+        let target = returned.state.return_to.as_bytes();
+        let target: String = form_urlencoded::byte_serialize(target).collect();
+        format!("{}{target}", self.login_target(app, Some(via)))
+    }
+}
+
+impl Query {
+    fn read(query: &str) -> Self {
+        let said = |name: &str| {
+            let mut values = form_urlencoded::parse(query.as_bytes())
+                .filter(|(said, _)| said == name)
+                .map(|(_, value)| value.into_owned());
+            (values.next(), values.next().is_some())
+        };
+        let [state, code, auth_code, error] = ["state", "code", "authCode", "error"].map(said);
+        let is_contradicted =
+            matches!((&code.0, &auth_code.0), (Some(one), Some(other)) if one != other);
+        Self {
+            state: state.0.filter(|_| !state.1),
+            is_declined: error.0.is_some(),
+            is_odd: is_contradicted || code.1 || auth_code.1 || error.1,
+            code: auth_code.0.or(code.0),
+        }
+    }
+}
+
+fn code_of(way: Way, code: &[u8]) -> Option<LoginCode> {
+    match way {
+        Way::Web => crate::login::WebCode::parse(code).map(LoginCode::Web),
+    }
+}

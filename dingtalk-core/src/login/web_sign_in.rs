@@ -1,0 +1,325 @@
+//! Web sign-in: DingTalk's own page in any browser, by QR code or by account and password.
+
+use async_trait::async_trait;
+use url::Url;
+
+use super::internal_app::check_id;
+use super::{Login, LoginCode, LoginContext, LoginFlow, other_kind};
+use crate::api::GrantedUserToken;
+use crate::endpoint::Endpoints;
+use crate::error::setting::ConfigError;
+use crate::error::{Error, Refusal};
+
+/// Sign-in in any browser, on DingTalk's page: by QR code, or by account and password.
+///
+/// In the developer console the app needs its redirect URL registered (public origin, base path and `/callback`:
+/// `https://hr.example.com/dingtalk/callback`) and the permissions `Contact.User.Read` and `qyapi_get_member`.
+///
+/// Costs four DingTalk calls a sign-in with a warm token: `userAccessToken`, `users/me`, `getbyunionid` and, unless
+/// [`Details`](crate::Details) says otherwise, `user/get`. The person is known by their union id, which the app's own token turns into
+/// an employee of the corp; never by e-mail address or mobile number, which can be another company's.
+///
+/// Source: <https://open.dingtalk.com/document/development/obtain-identity-credentials>.
+#[derive(Clone, Debug)]
+pub struct WebSignIn {
+    scope: Option<String>,
+    prompt: String,
+    corp_id: Option<String>,
+    org_type: Option<String>,
+    exclusive_corp_id: Option<String>,
+    is_for_anyone: bool,
+    keeps_user_token: bool,
+}
+
+impl WebSignIn {
+    /// Members of the corp, with every setting at its default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            scope: None,
+            prompt: "consent".to_owned(),
+            corp_id: None,
+            org_type: None,
+            exclusive_corp_id: None,
+            is_for_anyone: false,
+            keeps_user_token: false,
+        }
+    }
+
+    /// What the app asks for: `openid`, `openid corpid`, and permissions such as `Contact.User.Read`, separated by blanks. With
+    /// `corpid` the person chooses an organisation, which must be the app's. Default: `openid corpid`; `openid` with
+    /// [`anyone`](Self::anyone).
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// DingTalk's `prompt`. Default: `consent`, which shows the page where the person agrees; permissions that the app got
+    /// later reach a person only there.
+    #[must_use]
+    pub fn prompt(mut self, prompt: impl Into<String>) -> Self {
+        self.prompt = prompt.into();
+        self
+    }
+
+    /// Chooses the organisation in the person's place: the app's own. Needs `corpid` in the scope. Default: the person chooses.
+    #[must_use]
+    pub fn corp_id(mut self, corp_id: impl Into<String>) -> Self {
+        self.corp_id = Some(corp_id.into());
+        self
+    }
+
+    /// Which organisations are offered: `management` for those that the person manages. Needs `corpid` in the scope. Default: all
+    /// of the person's.
+    #[must_use]
+    pub fn org_type(mut self, org_type: impl Into<String>) -> Self {
+        self.org_type = Some(org_type.into());
+        self
+    }
+
+    /// Only company-managed accounts (企业账号), on that corp's own sign-in page. Default: any account.
+    #[must_use]
+    pub fn exclusive_login(mut self, corp_id: impl Into<String>) -> Self {
+        self.exclusive_corp_id = Some(corp_id.into());
+        self
+    }
+
+    /// Lets everybody in who has a DingTalk account, as [`Person::Account`](crate::Person::Account): nobody asks whether the corp knows
+    /// them, so none of them has a user id, and two DingTalk calls are enough. Default: only the corp's employees.
+    #[must_use]
+    pub fn anyone(mut self) -> Self {
+        self.is_for_anyone = true;
+        self
+    }
+
+    /// Keeps the person's own token in the store, for calls in their name: [`DingTalk::user_token`](crate::DingTalk::user_token).
+    /// Default: it is forgotten at once.
+    #[must_use]
+    pub fn keep_user_token(mut self) -> Self {
+        self.keeps_user_token = true;
+        self
+    }
+
+    /// Refuses what DingTalk's page or a login would refuse later.
+    pub(crate) fn check(&self, corp_id: &str) -> Result<(), ConfigError> {
+        let refuse = |setting, why: &str| Err(ConfigError::invalid(setting, "", why));
+        let is_word =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let scope = self.scope_asked();
+        if !scope.split(' ').all(is_word) || scope.len() > MAX_TEXT || !self.has_scope("openid") {
+            return refuse(
+                "web_sign_in.scope",
+                "it must be words separated by single blanks, `openid` among them",
+            );
+        }
+        for (setting, text) in [
+            ("web_sign_in.prompt", Some(&self.prompt)),
+            ("web_sign_in.org_type", self.org_type.as_ref()),
+        ] {
+            if text.is_some_and(|text| !is_word(text) || text.len() > MAX_TEXT) {
+                return refuse(setting, "it must be a word");
+            }
+        }
+        for (setting, given) in [
+            ("web_sign_in.org_type", &self.org_type),
+            ("web_sign_in.corp_id", &self.corp_id),
+        ] {
+            if given.is_some() && !self.has_scope("corpid") {
+                return refuse(setting, "it needs `corpid` in the scope");
+            }
+        }
+        if self.corp_id.as_deref().is_some_and(|said| said != corp_id) {
+            return refuse(
+                "web_sign_in.corp_id",
+                "it must be the app's own corp: no other lets anybody in",
+            );
+        }
+        if self.is_for_anyone && self.has_scope("corpid") {
+            return refuse(
+                "web_sign_in.anyone",
+                "with `corpid` in the scope only people of the app's corp get in: leave it out",
+            );
+        }
+        match &self.exclusive_corp_id {
+            Some(corp_id) => check_id("web_sign_in.exclusive_login", "", corp_id),
+            None => Ok(()),
+        }
+    }
+
+    /// The address of DingTalk's sign-in page.
+    pub(crate) fn page(
+        &self,
+        endpoints: &Endpoints,
+        app_key: &str,
+        redirect_uri: &str,
+        state: &str,
+    ) -> Url {
+        let mut url = endpoints.login(&["oauth2", "auth"]);
+        {
+            let mut query = url.query_pairs_mut();
+            query
+                .append_pair("redirect_uri", redirect_uri)
+                .append_pair("response_type", "code")
+                .append_pair("client_id", app_key)
+                .append_pair("scope", self.scope_asked())
+                .append_pair("prompt", &self.prompt)
+                .append_pair("state", state);
+            for (name, value) in [("org_type", &self.org_type), ("corpId", &self.corp_id)] {
+                if let Some(value) = value {
+                    query.append_pair(name, value);
+                }
+            }
+            if let Some(corp_id) = &self.exclusive_corp_id {
+                query
+                    .append_pair("exclusiveLogin", "true")
+                    .append_pair("exclusiveCorpId", corp_id);
+            }
+        }
+        url
+    }
+
+    pub(crate) fn keeps_user_token(&self) -> bool {
+        self.keeps_user_token
+    }
+
+    fn scope_asked(&self) -> &str {
+        match &self.scope {
+            Some(scope) => scope,
+            None if self.is_for_anyone => "openid",
+            None => "openid corpid",
+        }
+    }
+
+    fn has_scope(&self, word: &str) -> bool {
+        self.scope_asked().split(' ').any(|there| there == word)
+    }
+
+    /// The organisation that the person chose, if there was a choice, must be the one that the login is for.
+    fn check_corp(&self, granted: &GrantedUserToken, corp_id: &str) -> Result<(), Error> {
+        match granted.corp_id.as_deref() {
+            Some(chosen) if chosen == corp_id => Ok(()),
+            None if !self.has_scope("corpid") => Ok(()),
+            Some(_) => Err(Error::Refused(Refusal::OtherCorp)),
+            None => Err(Error::Unexpected {
+                during: "userAccessToken",
+                what: "no corpId in it, although the scope has corpid",
+                status: 200,
+                length: 0,
+            }),
+        }
+    }
+}
+
+impl Default for WebSignIn {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl LoginFlow for WebSignIn {
+    async fn identify(&self, code: LoginCode, context: &LoginContext<'_>) -> Result<Login, Error> {
+        let LoginCode::Web(code) = code else {
+            return Err(other_kind());
+        };
+        let granted = context.exchange_web(&code).await?;
+        self.check_corp(&granted, context.corp_id())?;
+        let account = context.account(&granted).await?;
+        let mut login = if self.is_for_anyone {
+            Login::new(account, None)
+        } else {
+            context.login_of_member(account).await?
+        };
+        login.user_token = self.keeps_user_token.then_some(granted);
+        Ok(login)
+    }
+}
+
+const MAX_TEXT: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_settings_name() {
+        let check = |web: WebSignIn| web.check("ding0a1b");
+        assert!(check(WebSignIn::new()).is_ok());
+        assert!(check(WebSignIn::new().anyone().keep_user_token()).is_ok());
+        assert!(check(WebSignIn::new().corp_id("ding0a1b").org_type("management")).is_ok());
+        for (web, setting) in [
+            (WebSignIn::new().scope(""), "scope"),
+            (WebSignIn::new().scope("corpid"), "scope"),
+            (WebSignIn::new().scope("openid  corpid"), "scope"),
+            (WebSignIn::new().scope("openid\ncorpid"), "scope"),
+            (WebSignIn::new().prompt(""), "prompt"),
+            (WebSignIn::new().org_type("a b"), "org_type"),
+            (
+                WebSignIn::new().scope("openid").org_type("management"),
+                "org_type",
+            ),
+            (
+                WebSignIn::new().scope("openid").corp_id("ding0a1b"),
+                "corp_id",
+            ),
+            (WebSignIn::new().corp_id("ding9"), "corp_id"),
+            (WebSignIn::new().anyone().scope("openid corpid"), "anyone"),
+            (WebSignIn::new().exclusive_login("../x"), "exclusive_login"),
+        ] {
+            let error = check(web).unwrap_err().to_string();
+            assert!(error.contains(&format!("web_sign_in.{setting}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_page_is_asked_for_what_the_settings_say() {
+        let page = |web: &WebSignIn| {
+            let endpoints = Endpoints::one("https://login.example.com").unwrap();
+            let page = web.page(
+                &endpoints,
+                "key",
+                "https://hr.example.com/dingtalk/callback",
+                "s",
+            );
+            page.as_str().to_owned()
+        };
+        assert_eq!(
+            page(&WebSignIn::new()),
+            "https://login.example.com/oauth2/auth?redirect_uri=https%3A%2F%2Fhr.example.com%2Fdingtalk%2Fcallback\
+             &response_type=code&client_id=key&scope=openid+corpid&prompt=consent&state=s"
+        );
+        let web = WebSignIn::new()
+            .org_type("management")
+            .corp_id("ding0a1b")
+            .exclusive_login("ding9");
+        assert!(page(&web).ends_with(
+            "&state=s&org_type=management&corpId=ding0a1b&exclusiveLogin=true&exclusiveCorpId=ding9"
+        ));
+        assert!(page(&WebSignIn::new().anyone()).contains("&scope=openid&"));
+    }
+
+    /// A11
+    #[test]
+    fn only_the_expected_organisation_can_be_chosen() {
+        let granted = |corp_id: Option<&str>| GrantedUserToken {
+            access: crate::api::GrantedToken {
+                value: "t".into(),
+                lifetime: std::time::Duration::from_secs(60),
+            },
+            refresh: None,
+            corp_id: corp_id.map(str::to_owned),
+        };
+        let both = WebSignIn::new();
+        assert!(both.check_corp(&granted(Some("ding1")), "ding1").is_ok());
+        for chosen in [Some("ding2"), Some("ding11"), Some("DING1"), None] {
+            assert!(
+                both.check_corp(&granted(chosen), "ding1").is_err(),
+                "{chosen:?}"
+            );
+        }
+        let open = WebSignIn::new().anyone();
+        assert!(open.check_corp(&granted(None), "ding1").is_ok());
+        assert!(open.check_corp(&granted(Some("ding2")), "ding1").is_err());
+    }
+}
