@@ -106,8 +106,8 @@ both! {
             (open("/dingtalk/login?corpid=ding00000000deadbeef&via=client"), 403, "login.corp_unknown"),
             (open("/dingtalk/login?via=client"), 400, "login.corp_unclear"),
             (open("/"), 401, "session.required"),
-            (open("/dingtalk/login"), 401, "session.required"),
-            (open("/dingtalk/login?via=web").in_client(), 401, "session.required"),
+            (open("/dingtalk/login"), 400, "login.corp_unclear"),
+            (open("/dingtalk/login?via=web").in_client(), 400, "login.corp_unclear"),
         ] {
             let shown = format!("{request:?}");
             let page = request.send(address).await;
