@@ -491,6 +491,18 @@ mod tests {
     }
 
     #[test]
+    fn https_in_a_build_without_tls_is_warned_of_and_nothing_else_is() {
+        let warned = |builder: DingTalkBuilder| {
+            let (reader, writer) = std::io::pipe().unwrap();
+            let subscriber = tracing_subscriber::fmt().with_writer(std::sync::Mutex::new(writer));
+            tracing::subscriber::with_default(subscriber.finish(), || builder.build().unwrap());
+            std::io::read_to_string(reader).unwrap().contains("no TLS")
+        };
+        assert_eq!(warned(builder().region(Region::China)), !HAS_TLS);
+        assert!(!warned(builder().endpoint("http://127.0.0.1:7070")));
+    }
+
+    #[test]
     fn a_setting_that_cannot_work_is_named_with_its_variable() {
         assert!(builder().build().is_ok());
         for (broken, setting) in [

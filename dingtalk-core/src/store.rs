@@ -234,3 +234,19 @@ impl Inner {
         self.logged = self.logs.values().map(|log| log.entries.len()).sum();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G1
+    #[tokio::test]
+    async fn a_store_tells_how_much_it_holds_and_not_what() {
+        let store = MemoryStore::new();
+        let life = Duration::from_secs(1);
+        assert!(store.add("a key", b"a value", life).await.unwrap());
+        store.append("a log", b"an entry", life).await.unwrap();
+        let told = format!("{store:?}");
+        assert_eq!(told, "MemoryStore { entries: 1, .. }");
+    }
+}

@@ -504,6 +504,10 @@ mod tests {
             (Timestamp(7), Timestamp(99))
         );
         assert_eq!(renewed.name(), user.name());
+        let text = &user.0.text;
+        assert!(User::read(format!("{text}x")).is_none());
+        assert!(User::read(text[..text.len() - 1].to_owned()).is_none());
+        assert!(User::read(text.replacen(VERSION, "v9 ", 1)).is_none());
     }
 
     #[test]

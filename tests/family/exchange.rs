@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dingtalk_core::Details;
 use dingtalk_sandbox::{Fault, World, route};
-use dingtalk_tests::{ORIGIN, Placement, Request, Setup, both, login};
+use dingtalk_tests::{FailingStore, ORIGIN, Placement, Request, Setup, both, login, sandbox};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -167,15 +167,37 @@ both! {
 
     async fn a_code_is_called_good_only_where_it_is(framework) {
         for errcode in [-1, 88, 45009, 90002, 90018] {
-            let (setup, clock) = Setup::watched(framework, World::default(), |builder| builder).await;
-            setup.sandbox.fault(Fault::errcode(errcode).on(route::GETUSERINFO));
-            let (mut browser, code) = (setup.browser(), setup.any_code());
-            let refused = clock.drive(|| 1, || 0, browser.login(&code)).await;
-            assert_eq!(refused.status, 503, "{errcode}: {}", refused.text());
-            setup.sandbox.clear_faults();
-            let again = browser.login(&code).await;
-            assert_eq!(refused.text().contains("stays good"), again.status == 200, "{errcode}: {}", refused.text());
+            for route in [route::GETUSERINFO, route::USER_GET] {
+                let (setup, clock) = Setup::watched(framework, World::default(), |builder| builder).await;
+                setup.sandbox.fault(Fault::errcode(errcode).on(route));
+                let (mut browser, code) = (setup.browser(), setup.any_code());
+                let refused = clock.drive(|| 1, || 0, browser.login(&code)).await;
+                assert_eq!(refused.status, 503, "{route} {errcode}: {}", refused.text());
+                setup.sandbox.clear_faults();
+                let again = browser.login(&code).await;
+                assert_eq!(
+                    refused.text().contains("stays good"),
+                    again.status == 200,
+                    "{route} {errcode}: {}", refused.text()
+                );
+                // The exchange was over: this code is spent.
+                assert!(again.status != 200 || route == route::GETUSERINFO, "{route} {errcode}");
+            }
         }
+    }
+
+    async fn a_code_that_was_given_back_is_forgotten_after_a_second(framework) {
+        let sandbox = sandbox(World::default()).await;
+        let store = FailingStore::new(&sandbox);
+        let setup = Setup::on(framework, Placement::Right, sandbox, |builder| builder.store(store.clone()));
+        setup.sandbox.fault(Fault::code(400, "invalidClientIdOrSecret").on(route::ACCESS_TOKEN));
+        for number in 0..20 {
+            let junk = format!("never-seen-{number}");
+            assert_eq!(setup.browser().login(&junk).await.status, 500);
+        }
+        assert_eq!(store.living().await, 20);
+        setup.advance(1);
+        assert_eq!(store.living().await, 0);
     }
 
     /// B4

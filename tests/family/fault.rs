@@ -120,6 +120,22 @@ both! {
     }
 
     /// I4
+    async fn a_block_is_told_before_a_turn_is_waited_for(framework) {
+        let (setup, clock) = Setup::watched(framework, World::default(), |builder| builder.calls_per_second(1)).await;
+        assert_eq!(setup.browser().login(&setup.any_code()).await.status, 200);
+        setup.sandbox.fault(Fault::ip_ban(5));
+        // The first waits for its turn and hears of the block.
+        let waited = [true, false, false];
+        for has_waited in waited {
+            let before = setup.sandbox.clock().elapsed();
+            let (mut browser, code) = (setup.browser(), setup.any_code());
+            let answer = clock.drive(|| 1, || 0, browser.login(&code)).await;
+            assert_eq!((answer.status, answer.code()), (503, "dingtalk.blocked".to_owned()));
+            assert_eq!(setup.sandbox.clock().elapsed() > before, has_waited);
+        }
+    }
+
+    /// I4
     async fn a_block_of_this_address_stops_all_calls_until_it_is_over(framework) {
         let page = "<!DOCTYPE html><html><!--x5--><body data=\"punish\">访问被阻断</body></html>";
         for ban in [Fault::ip_ban(5), Fault::raw(200, "text/html", page)] {

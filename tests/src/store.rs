@@ -1,7 +1,8 @@
 //! A store that several handles share, and that fails, hangs or loses entries when a test says so.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +51,7 @@ pub struct FailingStore(Arc<Inner>);
 struct Inner {
     clock: SandboxClock,
     memory: Mutex<Arc<MemoryStore>>,
+    keys: Mutex<BTreeSet<String>>,
     moods: watch::Sender<[Mood; VERBS]>,
     calls: [AtomicUsize; VERBS],
     waiting: watch::Sender<usize>,
@@ -62,6 +64,7 @@ impl FailingStore {
         Self(Arc::new(Inner {
             memory: Mutex::new(Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())))),
             clock,
+            keys: Mutex::default(),
             moods: watch::Sender::default(),
             calls: Default::default(),
             waiting: watch::Sender::default(),
@@ -87,6 +90,16 @@ impl FailingStore {
             Arc::new(MemoryStore::with_clock(clock));
     }
 
+    /// How many entries live.
+    pub async fn living(&self) -> usize {
+        let (memory, keys) = (self.memory(), self.keys().clone());
+        let mut living = 0;
+        for key in keys {
+            living += usize::from(memory.get(&key).await.is_ok_and(|entry| entry.is_some()));
+        }
+        living
+    }
+
     /// How many calls of a verb came.
     pub fn calls(&self, verb: Verb) -> usize {
         self.0.calls[verb as usize].load(Ordering::Relaxed)
@@ -96,6 +109,10 @@ impl FailingStore {
     pub async fn wait_for(&self, n: usize) {
         let mut waiting = self.0.waiting.subscribe();
         let _ = waiting.wait_for(|now| *now >= n).await;
+    }
+
+    fn keys(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn memory(&self) -> Arc<MemoryStore> {
@@ -147,11 +164,13 @@ impl Store for FailingStore {
     }
 
     async fn add(&self, key: &str, value: &[u8], ttl: Duration) -> Result<bool, BoxError> {
+        self.keys().insert(key.to_owned());
         self.call(Verb::Add, self.memory().add(key, value, ttl))
             .await
     }
 
     async fn put(&self, key: &str, entry: &Entry, ttl: Duration) -> Result<bool, BoxError> {
+        self.keys().insert(key.to_owned());
         self.call(Verb::Put, self.memory().put(key, entry, ttl))
             .await
     }

@@ -322,6 +322,31 @@ mod tests {
     }
 
     #[test]
+    fn which_of_two_hosts_was_meant_is_not_guessed() {
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let kept = Arc::clone(&seen);
+        let corps = Corps {
+            apps: BTreeMap::new(),
+            query_names: Vec::new(),
+            corp_of: Some(Box::new(move |request| {
+                kept.lock().unwrap().push(request.host.map(str::to_owned));
+                Ok(None)
+            })),
+        };
+        for hosts in [&["a.example"][..], &["a.example", "b.example"]] {
+            let hosts = hosts.iter().map(|host| ("host", host.as_bytes().to_vec()));
+            let head = Head {
+                method: "GET".to_owned(),
+                path: "/".to_owned(),
+                query: None,
+                headers: hosts.collect(),
+            };
+            assert!(matches!(corps.asked(&head), Asked::Nothing));
+        }
+        assert_eq!(*seen.lock().unwrap(), [Some("a.example".to_owned()), None]);
+    }
+
+    #[test]
     fn the_placeholder_counts_as_absent_raw_or_encoded() {
         for placeholder in ["$CORPID$", "$corpid$", "%24CORPID%24", ""] {
             assert!(is_unfilled(placeholder.as_bytes()));

@@ -227,6 +227,9 @@ mod tests {
         ] {
             assert!(read(odd.as_bytes(), "__Host-x").is_empty(), "{odd}");
         }
+        for blank in [b'\x0b', b'\x0c', b'\r', b'\n', b'\0', b'\xa0', b'\x85'] {
+            assert!(read(&[&[blank][..], b"__Host-x=1"].concat(), "__Host-x").is_empty());
+        }
         assert_eq!(read(b"a=b; \t__Host-x =\t v=1 ;c", "__Host-x"), [b"v=1"]);
     }
 

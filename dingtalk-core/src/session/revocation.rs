@@ -473,6 +473,26 @@ mod tests {
         assert!(!revocations.is_revoked(&user("signed in since", ahead + 1)));
     }
 
+    /// G1
+    #[test]
+    fn revocations_tell_how_many_they_are_and_not_of_whom() {
+        let revocations = revocations();
+        let (corp, user) = ("dingcorp".into(), "manager01".into());
+        let person = Revocation::Person {
+            corp,
+            user,
+            before: NOW,
+        };
+        for entry in [session(1, NOW), person] {
+            revocations.0.write().learn(entry, Timestamp(NOW), LONGEST);
+        }
+        let told = format!("{revocations:?}");
+        assert!(told.contains("entries: 3"), "{told}");
+        for secret in ["session1", "dingcorp", "manager01"] {
+            assert!(!told.contains(secret), "{told}");
+        }
+    }
+
     /// D15
     #[test]
     fn what_is_over_goes_first() {
