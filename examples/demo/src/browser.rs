@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use reqwest::Client;
-use reqwest::header::SET_COOKIE;
+use reqwest::header::{LOCATION, SET_COOKIE};
 use serde_json::Value;
 
 /// One browser at one app.
@@ -16,6 +16,7 @@ pub(crate) struct Browser {
 
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) location: Option<String>,
     pub(crate) body: String,
 }
 
@@ -44,6 +45,13 @@ impl Browser {
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Box<dyn Error>> {
         self.send(self.http.get(self.url(path))).await
+    }
+
+    /// Opens a page, by its path or by the address that another site sent us to.
+    pub(crate) async fn open(&mut self, target: &str) -> Result<Answer, Box<dyn Error>> {
+        let path = target.strip_prefix(&*self.origin).unwrap_or(target);
+        let request = self.http.get(self.url(path)).header("accept", "text/html");
+        self.send(request).await
     }
 
     pub(crate) async fn post(
@@ -82,8 +90,13 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
+        let location = answer.headers().get(LOCATION);
+        let location = location
+            .and_then(|there| there.to_str().ok())
+            .map(str::to_owned);
         Ok(Answer {
             status: answer.status().as_u16(),
+            location,
             body: answer.text().await?,
         })
     }

@@ -7,6 +7,7 @@ use dingtalk_sandbox::Sandbox;
 
 use crate::DemoApp;
 use crate::browser::{Answer, Browser};
+use crate::sign_in_page::SignInPage;
 
 pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode, Box<dyn Error>> {
     let first = apps.first().ok_or("there is no app")?;
@@ -19,6 +20,7 @@ pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode,
     for app in apps {
         tour.app = app;
         tour.visit(&app.origin).await?;
+        tour.sign_in_on_the_web(&app.origin).await?;
     }
     println!("{} passed, {} failed", tour.passed, tour.failed);
     Ok(if tour.failed == 0 {
@@ -125,6 +127,67 @@ impl Tour<'_> {
         Ok(())
     }
 
+    async fn sign_in_on_the_web(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        let mut by_qr_code = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut by_qr_code).await?;
+        let back = page.scan("unionZhangWei0001").await?;
+        let answer = land(&mut by_qr_code, &back).await?;
+        self.line(
+            "web sign-in by QR code, warm",
+            &answer,
+            200,
+            "你好, 张伟",
+            4,
+        );
+        let answer = by_qr_code.open(&back).await?;
+        self.line(
+            "the way back taken twice refused",
+            &answer,
+            400,
+            "login.state_elsewhere",
+            0,
+        );
+
+        let mut by_password = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut by_password).await?;
+        let back = page.type_in("lina02", "dingtalk").await?;
+        let answer = land(&mut by_password, &back).await?;
+        self.line(
+            "web sign-in by password, warm",
+            &answer,
+            200,
+            "你好, 李娜",
+            4,
+        );
+
+        let mut declining = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut declining).await?;
+        let back = page.refuse().await?;
+        let answer = declining.open(&back).await?;
+        self.line(
+            "web sign-in refused on the phone",
+            &answer,
+            401,
+            "login.declined",
+            0,
+        );
+        Ok(())
+    }
+
+    /// DingTalk's page, where a page load of the app leads.
+    async fn sign_in_page(&self, browser: &mut Browser) -> Result<SignInPage<'_>, Box<dyn Error>> {
+        let login = format!(
+            "/dingtalk/login?return_to={}",
+            TARGET
+                .replace('?', "%3F")
+                .replace('=', "%3D")
+                .replace('#', "%23")
+        );
+        let answer = browser.open(&login).await?;
+        let address = answer.location.ok_or("the login leads nowhere")?;
+        SignInPage::open(self.sandbox, &address).await
+    }
+
     fn code(&self, user_id: &str) -> Result<String, Box<dyn Error>> {
         Ok(self.sandbox.try_code(&self.app.key, user_id)?)
     }
@@ -158,3 +221,15 @@ impl Tour<'_> {
         }
     }
 }
+
+/// Comes back to the app and goes where it says; its own answer where it does not send us to where we wanted to be.
+async fn land(browser: &mut Browser, back: &str) -> Result<Answer, Box<dyn Error>> {
+    let answer = browser.open(back).await?;
+    if answer.location.as_deref() != Some(TARGET) {
+        return Ok(answer);
+    }
+    let (page, _) = TARGET.split_once('#').unwrap_or((TARGET, ""));
+    browser.open(page).await
+}
+
+const TARGET: &str = "/orders?x=1#/3";

@@ -5,12 +5,13 @@ mod axum_app;
 mod browser;
 mod check;
 mod page;
+mod sign_in_page;
 
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use dingtalk_core::{DingTalk, InternalApp, SessionKey};
+use dingtalk_core::{DingTalk, InternalApp, SessionKey, WebSignIn};
 use dingtalk_sandbox::{App, Sandbox, World};
 use tracing_subscriber::EnvFilter;
 
@@ -101,16 +102,13 @@ fn handle(sandbox: &Sandbox, app: &DemoApp) -> Result<DingTalk, Box<dyn Error>> 
         .app(&app.key)
         .ok_or("the world lacks the app")?;
     let url = sandbox.url();
+    let internal_app = InternalApp::new(&*known.corp_id, &*known.app_key, &*known.app_secret);
     Ok(DingTalk::builder()
         .public_origin(&*app.origin)
         .endpoint(url)
         .jsapi_script(format!("{url}/sandbox/jsapi.js"))
         .framed_by([url, &url.replace("127.0.0.1", "localhost")])
-        .internal_app(InternalApp::new(
-            &*known.corp_id,
-            &*known.app_key,
-            &*known.app_secret,
-        ))
+        .internal_app(internal_app.web_sign_in(WebSignIn::new()))
         .session_key(SessionKey::generate()?)
         .build()?)
 }
@@ -119,6 +117,10 @@ fn explain(apps: &[DemoApp]) {
     for app in apps {
         println!("\nThe app in {}:  {}", app.framework, app.origin);
         println!("  in DingTalk, as 张伟:  {}", app.links.client);
+        println!(
+            "  in any browser:  {}/orders (QR code, or account manager01 and password dingtalk)",
+            app.origin
+        );
         println!("  /         who you are");
         println!("  /orders   for people who are signed in");
         println!("  /admin    for administrators");

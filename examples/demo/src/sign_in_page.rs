@@ -1,0 +1,80 @@
+//! Somebody at DingTalk's sign-in page, as far as HTTP goes: they scan its QR code with their phone, or type account and password.
+
+use std::error::Error;
+
+use dingtalk_sandbox::Sandbox;
+use reqwest::Client;
+use reqwest::header::LOCATION;
+
+pub(crate) struct SignInPage<'a> {
+    sandbox: &'a Sandbox,
+    http: Client,
+    /// The sign-in's own address, where its forms go.
+    step: String,
+}
+
+impl<'a> SignInPage<'a> {
+    /// Opens the page where an app sent its visitor.
+    pub(crate) async fn open(sandbox: &'a Sandbox, address: &str) -> Result<Self, Box<dyn Error>> {
+        let http = Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        let html = http.get(address).send().await?.text().await?;
+        let id = html
+            .split("/oauth2/signin/")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next())
+            .ok_or("the sign-in page has no form")?;
+        Ok(Self {
+            step: format!("{}/oauth2/signin/{id}", sandbox.url()),
+            sandbox,
+            http,
+        })
+    }
+
+    /// Scans the QR code and confirms, and consents; gives the way back to the app.
+    pub(crate) async fn scan(&self, union_id: &str) -> Result<String, Box<dyn Error>> {
+        self.sandbox.confirm_sign_in(&self.qr_code()?, union_id)?;
+        self.send(&[("consent", "allow")]).await?;
+        self.way_back().await
+    }
+
+    /// Scans the QR code and refuses.
+    pub(crate) async fn refuse(&self) -> Result<String, Box<dyn Error>> {
+        self.sandbox.refuse_sign_in(&self.qr_code()?)?;
+        self.way_back().await
+    }
+
+    /// Types account and password, and consents.
+    pub(crate) async fn type_in(
+        &self,
+        account: &str,
+        password: &str,
+    ) -> Result<String, Box<dyn Error>> {
+        self.send(&[("account", account), ("password", password)])
+            .await?;
+        self.send(&[("consent", "allow")]).await?;
+        self.way_back().await
+    }
+
+    /// What the newest QR code stands for: this page's.
+    fn qr_code(&self) -> Result<String, Box<dyn Error>> {
+        let newest = self.sandbox.sign_ins().pop();
+        Ok(newest.ok_or("no QR code waits")?.id)
+    }
+
+    async fn send(&self, form: &[(&str, &str)]) -> Result<(), reqwest::Error> {
+        self.http.post(&self.step).form(form).send().await?;
+        Ok(())
+    }
+
+    async fn way_back(&self) -> Result<String, Box<dyn Error>> {
+        let answer = self.http.get(&self.step).send().await?;
+        let location = answer.headers().get(LOCATION);
+        Ok(location
+            .ok_or("DingTalk's page leads nowhere")?
+            .to_str()?
+            .to_owned())
+    }
+}
