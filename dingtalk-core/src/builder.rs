@@ -22,6 +22,7 @@ use crate::login::app::App;
 use crate::login::exchange::{LoginDenied, Logins, NewLogin, OnLogin};
 use crate::login::user_token::UserTokens;
 use crate::login::{Details, InternalApp};
+use crate::pace::Pace;
 use crate::random;
 use crate::session::cookie::Jar;
 use crate::session::key::SessionKey;
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) logins: Arc<Logins>,
     pub(crate) states: States,
+    /// The turns of callbacks in a browser that began its sign-in.
+    pub(crate) callbacks: Pace,
     /// Origins of other sites that may frame our pages.
     pub(crate) framed_by: Vec<String>,
     pub(crate) jsapi_script: String,
@@ -359,6 +362,7 @@ impl DingTalkBuilder {
                  mention `topapi/user/getbyunionid`, which says who is a member; try it with an account of yours"
             );
         }
+        let callbacks = Pace::new(time.clone(), CALLBACKS_PER_SECOND);
         let api = Api::new(endpoints, call_limits, time.clone()).map_err(|error| {
             let why = format!("no HTTP client can be made: {}", error.without_url());
             ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why)
@@ -452,6 +456,7 @@ impl DingTalkBuilder {
             sessions,
             logins,
             states,
+            callbacks,
             framed_by,
             jsapi_script,
             verify_on_open: self.verify_on_open,
@@ -471,6 +476,8 @@ impl fmt::Debug for DingTalkBuilder {
     }
 }
 
+/// In the minutes that a state is remembered they leave room in a [`MemoryStore`], and DingTalk lets far fewer people in.
+const CALLBACKS_PER_SECOND: usize = 100;
 const HAS_TLS: bool = cfg!(any(feature = "rustls", feature = "native-tls"));
 /// Source: <https://open.dingtalk.com/document/development/jsapi-request-auth-code>.
 const JSAPI_SCRIPT: &str = "https://g.alicdn.com/dingding/dingtalk-jsapi/3.1.0/dingtalk.open.js";

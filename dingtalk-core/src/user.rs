@@ -82,10 +82,7 @@ impl User {
     /// The name; the user id or union id where DingTalk gave none.
     #[must_use]
     pub fn name(&self) -> &str {
-        [NAME, USER_ID, UNION_ID]
-            .into_iter()
-            .find_map(|at| self.present(at))
-            .unwrap_or_default()
+        self.present(NAME).unwrap_or_else(|| self.id())
     }
 
     /// The picture's address; `None` for the default picture.
@@ -184,6 +181,11 @@ impl User {
 
     pub(crate) fn session_id(&self) -> &str {
         self.part(SESSION_ID)
+    }
+
+    /// The user id; the union id where there is none.
+    pub(crate) fn id(&self) -> &str {
+        self.present(USER_ID).unwrap_or_else(|| self.part(UNION_ID))
     }
 
     /// From a sign-in in a browser, not in the client.
@@ -306,7 +308,8 @@ impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("User")
             .field("corp_id", &self.corp_id())
-            .field("user_id", &self.user_id().or_else(|| self.union_id()))
+            .field("user_id", &self.user_id())
+            .field("union_id", &self.union_id())
             .finish_non_exhaustive()
     }
 }

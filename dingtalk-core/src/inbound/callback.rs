@@ -1,6 +1,7 @@
 //! `GET callback`: the way back from DingTalk's sign-in page.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::form_urlencoded;
 
@@ -49,6 +50,10 @@ impl DingTalk {
         if !returned.is_from_here {
             let failure = Failure::of(&catalogue::STATE_ELSEWHERE);
             return self.refuse_sign_in(head, &failure, again);
+        }
+        // Each leaves an entry in the store for some minutes: so many at once are nobody's sign-ins. The state stays good.
+        if let Err(error) = self.0.callbacks.turn("callback", Duration::ZERO).await {
+            return self.refuse_sign_in(head, &Failure::from(error).for_app(app), again);
         }
         let reply = match self.trade(head, &query, &returned, &app, carried).await {
             Ok(reply) => reply,

@@ -43,14 +43,14 @@ impl PublicOrigin {
             }
             _ => return Err(refuse("the scheme must be https")),
         }
-        if address.len() > MAX_ORIGIN {
-            return Err(refuse("it is longer than 512 characters"));
-        }
         if url.path().contains("//") {
             return Err(refuse("its path has an empty segment"));
         }
         let prefix = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{prefix}/"));
+        if url.as_str().len() > MAX_ORIGIN {
+            return Err(refuse("it is longer than 512 characters"));
+        }
         let trusted = trusted
             .iter()
             .map(|origin| listed_origin("trusted_origin", origin))

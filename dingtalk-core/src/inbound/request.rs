@@ -255,11 +255,12 @@ impl Corps {
         ids.map(ToString::to_string).collect()
     }
 
-    /// Whether a session is of an app and corp that are configured: one that was taken out lets nobody in any more.
+    /// Whether a session is of an app and corp that are configured, and of somebody whom that app lets in today: one that was taken
+    /// out lets nobody in any more, and accounts that nobody vouches for go with `.anyone()`.
     pub(crate) fn owns(&self, user: &User) -> bool {
-        self.apps
-            .get(user.corp_id())
-            .is_some_and(|app| *app.app_key == *user.app_key())
+        self.apps.get(user.corp_id()).is_some_and(|app| {
+            *app.app_key == *user.app_key() && (user.user_id().is_some() || app.admits_accounts())
+        })
     }
 
     fn named(&self, corp_id: &str) -> Asked {

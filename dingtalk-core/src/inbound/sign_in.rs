@@ -62,7 +62,7 @@ impl DingTalk {
     /// Adds a new session to a reply.
     pub(super) fn signed_in(&self, head: &Head, reply: Reply, minted: Minted) -> Reply {
         let Minted { user, cookie } = minted;
-        tracing::info!(corp_id = ?user.corp_id(), user_id = ?user.person(), "signed in");
+        tracing::info!(corp_id = ?user.corp_id(), person = ?user.id(), "signed in");
         let jar = &self.0.sessions.jar;
         let corp = jar.set(jar.corp(), user.corp_id(), Some(CORP_HINT_LIFE));
         let reply = reply
@@ -119,7 +119,7 @@ impl DingTalk {
             if let Err(error) = self.0.logins.end(&session.user).await {
                 return self.refuse(head, &error.into());
             }
-            tracing::info!(corp_id = ?session.user.corp_id(), user_id = ?session.user.person(), "signed out");
+            tracing::info!(corp_id = ?session.user.corp_id(), person = ?session.user.id(), "signed out");
         }
         let return_to = self.0.origin.return_to(head.query(), self.base_path());
         let reply = if Visitor::is_navigation(head) {

@@ -26,6 +26,8 @@ pub(crate) struct App {
     pub(crate) token: TokenSlot,
     /// For silent-login codes.
     pub(crate) flow: Arc<dyn LoginFlow>,
+    /// The flow is the app's own, and so is whom it lets in.
+    has_own_flow: bool,
     pub(crate) web_sign_in: Option<Arc<WebSignIn>>,
     pub(crate) turns: Turns,
 }
@@ -60,6 +62,7 @@ impl App {
             }
         };
         let web_sign_in = app.web_sign_in.take().map(Arc::new);
+        let has_own_flow = app.flow.is_some();
         let flow: Arc<dyn LoginFlow> = match app.flow.clone() {
             Some(flow) => flow,
             None => Arc::new(app),
@@ -70,6 +73,7 @@ impl App {
             app_key,
             credentials,
             flow,
+            has_own_flow,
             web_sign_in,
             turns: Turns::new(time, calls_per_second),
         }
@@ -84,6 +88,15 @@ impl App {
         match way {
             Way::Web => self.web_sign_in.is_some(),
         }
+    }
+
+    /// Whether it lets accounts in of which nothing says that they belong to the corp.
+    pub(crate) fn admits_accounts(&self) -> bool {
+        self.has_own_flow
+            || self
+                .web_sign_in
+                .as_ref()
+                .is_some_and(|web| web.is_for_anyone())
     }
 
     pub(crate) fn keeps_user_token(&self) -> bool {

@@ -255,11 +255,11 @@ impl Logins {
             )
         };
         let (user, cookie) = self.sessions.mint(profile).await?;
-        if let (Some(tokens), Some(granted)) = (&self.user_tokens, user_token) {
-            tokens.keep(&user, granted).await?;
-        }
         for old in replaced {
             self.end(old).await?;
+        }
+        if let (Some(tokens), Some(granted)) = (&self.user_tokens, user_token) {
+            tokens.keep(&user, granted).await?;
         }
         Ok(Minted { user, cookie })
     }

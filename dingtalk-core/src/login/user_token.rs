@@ -109,7 +109,7 @@ impl UserTokens {
     /// Forgets the token of a session; a renewal under way does not bring it back.
     pub(crate) async fn forget(&self, user: &User) -> Result<(), Error> {
         let nothing = Entry {
-            version: u64::MAX,
+            version: FORGOTTEN,
             value: Vec::new(),
         };
         let key = key_of(user);
@@ -136,9 +136,14 @@ impl UserTokens {
             result: result.clone(),
         };
         renewals.insert(id.clone(), renewal);
-        let (this, app, (key, _)) = (Arc::clone(self), Arc::clone(app), id);
+        let (this, app) = (Arc::clone(self), Arc::clone(app));
         runtime.spawn(async move {
-            let renewed = this.renew(&app, &key, &kept).await;
+            let renewed = this.renew(&app, &id.0, &kept).await;
+            // The store has it now; only a failure is remembered here.
+            if renewed.is_ok() {
+                let mut renewals = this.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+                renewals.remove(&id);
+            }
             send.send_replace(Some(renewed));
         });
         Ok(result)
@@ -354,6 +359,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 const SHARED_FOR: Duration = Duration::from_secs(1);
 /// What a lease outlives its renewal by.
 const GRACE: Duration = Duration::from_secs(2);
+/// Higher than any version that renewals reach, and small enough for stores that count in floating point.
+const FORGOTTEN: u64 = 1 << 52;
 /// Longer than any renewal that could still come.
 const FORGOTTEN_LIFE: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(100);

@@ -179,6 +179,10 @@ impl WebSignIn {
         url
     }
 
+    pub(crate) fn is_for_anyone(&self) -> bool {
+        self.is_for_anyone
+    }
+
     pub(crate) fn keeps_user_token(&self) -> bool {
         self.keeps_user_token
     }
