@@ -1,7 +1,9 @@
 //! Web sign-in, from a page in any browser to the greeted user.
 
+mod anyone;
 mod begin;
 mod callback;
+mod user_token;
 
 use dingtalk_core::{DingTalkBuilder, InternalApp, WebSignIn};
 use dingtalk_sandbox::World;
