@@ -5,6 +5,7 @@ mod details;
 mod field;
 mod person;
 mod sign_in;
+mod sns;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +23,7 @@ use answer::{Answer, Host, Object};
 pub use details::UserDetails;
 pub use person::{Account, Employee, Person};
 pub(crate) use sign_in::{Grant, GrantedUserToken, Membership};
+pub(crate) use sns::SnsCredentials;
 
 /// How long a call may take.
 #[derive(Clone, Copy, Debug)]

@@ -355,11 +355,11 @@ impl DingTalkBuilder {
         let has_web = self
             .internal_apps
             .iter()
-            .any(|app| app.web_sign_in.is_some());
+            .any(|app| app.web_sign_in.is_some() || app.legacy_sign_in.is_some());
         if endpoints.is_international() && has_web {
             tracing::warn!(
                 "web sign-in on DingTalk's international site: its documentation has the sign-in page and the user token, and does not \
-                 mention `topapi/user/getbyunionid`, which says who is a member; try it with an account of yours"
+                 mention the older pages, nor `topapi/user/getbyunionid`, which says who is a member; try it with an account of yours"
             );
         }
         let callbacks = Pace::new(time.clone(), CALLBACKS_PER_SECOND);

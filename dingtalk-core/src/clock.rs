@@ -91,6 +91,11 @@ impl Time {
         Timestamp(millis(now))
     }
 
+    /// The time of day as it is, for those who compare it with theirs: a clock that was set right is right at once.
+    pub(crate) fn wall(&self) -> Timestamp {
+        self.clock.wall().into()
+    }
+
     /// What tokens are measured with.
     pub(crate) fn moment(&self) -> Moment {
         Moment {

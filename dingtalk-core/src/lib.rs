@@ -32,8 +32,8 @@ pub use inbound::visit::{Guard, HeaderChange, HeaderChanges, Visit};
 pub use inbound::{Outcome, Pending};
 pub use login::exchange::{LoginDenied, NewLogin};
 pub use login::{
-    Details, InternalApp, Login, LoginCode, LoginContext, LoginFlow, SilentCode, UserToken,
-    WebCode, WebSignIn,
+    Details, InternalApp, LegacySignIn, Login, LoginCode, LoginContext, LoginFlow, SilentCode,
+    SnsCode, UserToken, WebCode, WebSignIn,
 };
 pub use secret::Secret;
 pub use session::SessionLimits;
@@ -110,7 +110,7 @@ impl DingTalk {
     }
 
     /// Ends every session of an account without a user id in a corp, at all instances: one that
-    /// [`WebSignIn::anyone`] let in.
+    /// [`WebSignIn::anyone`] or [`LegacySignIn::anyone`] let in.
     pub async fn revoke_account(&self, corp_id: &str, union_id: &str) -> Result<(), Error> {
         self.revoke_user(corp_id, &user::person_of_account(union_id))
             .await

@@ -5,6 +5,7 @@ mod code;
 mod context;
 pub(crate) mod exchange;
 mod internal_app;
+mod legacy_sign_in;
 pub(crate) mod user_token;
 mod web_sign_in;
 
@@ -16,15 +17,16 @@ use crate::api::{Person, UserDetails};
 use crate::error::Error;
 
 pub(crate) use crate::api::GrantedUserToken;
-pub use code::{LoginCode, SilentCode, WebCode};
+pub use code::{LoginCode, SilentCode, SnsCode, WebCode};
 pub use context::LoginContext;
 pub use internal_app::InternalApp;
+pub use legacy_sign_in::LegacySignIn;
 pub use user_token::UserToken;
 pub use web_sign_in::WebSignIn;
 
 /// Turns a one-time code into the person it stands for.
 ///
-/// [`InternalApp`] and [`WebSignIn`] are two; write your own to replace the exchange of silent-login codes. Rules: identify exactly the
+/// [`InternalApp`], [`WebSignIn`] and [`LegacySignIn`] are three; write your own to replace the exchange of silent-login codes. Rules: identify exactly the
 /// person that the code was made for, by asking DingTalk or a service of yours that did; send a code at most once; anything unclear is
 /// an error.
 #[async_trait]

@@ -66,8 +66,8 @@ impl User {
         self.part(CORP_ID)
     }
 
-    /// The person in that corp; `None` only for somebody whom [`WebSignIn::anyone`](crate::WebSignIn::anyone) let in, and of whom
-    /// nothing says that they belong to it.
+    /// The person in that corp; `None` only for somebody whom [`WebSignIn::anyone`](crate::WebSignIn::anyone) or
+    /// [`LegacySignIn::anyone`](crate::LegacySignIn::anyone) let in, and of whom nothing says that they belong to it.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.present(USER_ID)

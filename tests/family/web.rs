@@ -3,6 +3,7 @@
 mod anyone;
 mod begin;
 mod callback;
+mod legacy;
 mod user_token;
 
 use dingtalk_core::{DingTalkBuilder, InternalApp, WebSignIn};

@@ -12,10 +12,10 @@ mod printed;
 use async_trait::async_trait;
 use base64_simd::STANDARD;
 use dingtalk_core::{
-    Claims, DingTalk, Endpoints, Error, Guard, InternalApp, Login, LoginCode, LoginContext,
-    LoginFlow, Outcome, RequestHead, Secret, SessionKey, TokenCall,
+    Claims, DingTalk, Endpoints, Error, Guard, InternalApp, LegacySignIn, Login, LoginCode,
+    LoginContext, LoginFlow, Outcome, RequestHead, Secret, SessionKey, TokenCall,
 };
-use dingtalk_sandbox::{Fault, World, route};
+use dingtalk_sandbox::{Fault, SignInCode, World, route};
 use dingtalk_tests::{Framework, Gate, ORIGIN, Placement, SandboxClock, Setup, sandbox};
 
 use printed::{Printed, Secrets, forms, listen, pre_login, sealed};
@@ -91,6 +91,7 @@ async fn all_goes_well(
     secrets: &mut Secrets,
 ) {
     let setup = start(framework, call, printed).await;
+    by_older_page(&setup, printed, secrets).await;
     let mut browser = setup.browser();
     for path in [
         "/",
@@ -145,6 +146,37 @@ async fn all_goes_well(
         secrets.extend(made);
     }
     printed.answer(&browser.logout().await);
+}
+
+/// Sign-ins on DingTalk's older page: one that goes well, and some whose signed call does not.
+async fn by_older_page(setup: &Setup, printed: &Printed, secrets: &mut Secrets) {
+    let world = setup.sandbox.world();
+    let wanted = SignInCode::sns(&world.sign_in_apps[0].app_id, &world.people[0].union_id);
+    let faults = [
+        Fault::reset_at(0),
+        Fault::errcode(853_004).message(UPSTREAM),
+        Fault::set("/user_info", UPSTREAM),
+    ];
+    for fault in std::iter::once(None).chain(faults.into_iter().map(Some)) {
+        let is_faulty = fault.is_some();
+        if let Some(fault) = fault {
+            setup.sandbox.fault(fault.on(route::SNS_USERINFO).times(1));
+        }
+        let mut browser = setup.browser();
+        let begun = browser.open("/dingtalk/login?via=legacy_qr").await;
+        printed.answer(&begun);
+        let page = begun.header("location").expect("it goes there");
+        let state = page.split("state=").nth(1).expect("it has a state");
+        let state = state.split('&').next().unwrap_or_default();
+        let code = setup.sandbox.sign_in_code(&wanted).expect("they exist");
+        secrets.push(("code", code.clone()));
+        let answer = browser
+            .open(&format!("/dingtalk/callback?code={code}&state={state}"))
+            .await;
+        assert_eq!(answer.session().is_none(), is_faulty, "{}", answer.text());
+        printed.answer(&answer);
+        secrets.extend(answer.session().map(|session| ("session cookie", session)));
+    }
 }
 
 /// What core decides about a request, printed at every step; gives the sessions it made.
@@ -319,8 +351,13 @@ fn faults(call: usize) -> Vec<Fault> {
 async fn start(framework: Framework, call: TokenCall, printed: &Printed) -> Setup {
     let mut world = World::default();
     world.apps[0].app_secret = APP_SECRET.to_owned();
+    world.sign_in_apps[0].app_secret = APP_SECRET.to_owned();
     let app = InternalApp::new(corp_id(), world.apps[0].app_key.clone(), APP_SECRET)
         .token_call(call)
+        .legacy_sign_in(LegacySignIn::new(
+            world.sign_in_apps[0].app_id.clone(),
+            APP_SECRET,
+        ))
         .flow(Shown(printed.clone()));
     printed.debug(&app);
     let sandbox = sandbox(world).await;

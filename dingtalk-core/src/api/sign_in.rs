@@ -141,7 +141,7 @@ impl Api {
 
 /// An account of DingTalk's answer: nothing where its union id cannot be one, an error that hints at the scope where there is
 /// none at all.
-fn account(
+pub(super) fn account(
     union_id: Option<String>,
     open_id: Option<String>,
     name: Option<String>,

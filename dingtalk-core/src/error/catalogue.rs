@@ -198,6 +198,16 @@ catalogue! {
         "DingTalk does not accept this app's key or secret" / "钉钉不接受此应用的 AppKey 或 AppSecret",
         "Compare app_key and app_secret with the app's credentials page in the developer console." /
         "请在开发者后台核对应用的 AppKey 与 AppSecret。";
+    /// The older sign-in app's id or secret wrong.
+    LEGACY_CREDENTIALS = "app.legacy_credentials_wrong", 500, Developer,
+        "DingTalk does not accept the id or secret of this app's older sign-in" / "钉钉不接受此应用旧版登录的 appId 或 appSecret",
+        "Compare what LegacySignIn::new is given with the older sign-in app's page in the developer console; the app key and secret of an internal app are others." /
+        "请在开发者后台的扫码登录应用页面核对 LegacySignIn::new 中的 appId 与 appSecret；它们不同于企业内部应用的 AppKey 与 AppSecret。";
+    /// A signed call's time was not DingTalk's.
+    APP_CLOCK = "app.clock_wrong", 500, Developer,
+        "The clock of this app's server is wrong" / "此应用服务器的时钟不准确",
+        "DingTalk refuses a signed call whose time is more than a minute off. Set the clock of the server that this app runs on, by NTP; the clock of your own device does not matter." /
+        "签名时间与钉钉相差超过一分钟时，钉钉会拒绝调用。请通过 NTP 校准此应用所在服务器的时钟；与您自己设备的时钟无关。";
     /// The corp has not opened the app.
     APP_NOT_AUTHORISED = "app.not_authorised", 403, CorpAdmin,
         "Your organisation has not authorised this app" / "您的组织尚未授权此应用",

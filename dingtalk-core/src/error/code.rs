@@ -105,6 +105,11 @@ const CODES: &[(&str, Class, &Advice)] = &[
     ("400001", Class::Transient, &DINGTALK_BUSY),
     ("400002", Class::Request, &APP_REQUEST),
     ("800001", Class::Setting, &APP_CREDENTIALS),
+    // Of signed calls: the time's format, the time, the app id, the signature.
+    ("853001", Class::Request, &APP_REQUEST),
+    ("853002", Class::Setting, &APP_CLOCK),
+    ("853003", Class::Setting, &LEGACY_CREDENTIALS),
+    ("853004", Class::Setting, &LEGACY_CREDENTIALS),
     ("InvalidAuthentication", Class::Token, &APP_TOKEN),
     ("invalidAccessToken", Class::Token, &APP_TOKEN),
     ("invalidToken", Class::Token, &APP_TOKEN),

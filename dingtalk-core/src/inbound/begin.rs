@@ -38,8 +38,9 @@ impl DingTalk {
         };
         // A script that follows to DingTalk's page gets nowhere: it is told where to go.
         let way = way.or_else(|| app.way());
-        match way.filter(|way| visitor.is_page_load() && app.has_way(*way)) {
-            Some(way) => self.begin(head, &app, way, target),
+        let way = way.filter(|_| visitor.is_page_load());
+        match way.and_then(|way| Some((way, app.id_at(way)?))) {
+            Some((way, app_id)) => self.begin(head, &app, way, app_id, target),
             None => match self.visit(carried, asked).require(head) {
                 Ok(_) => Reply::new(303).with("location", target),
                 Err(refused) => refused,
@@ -48,11 +49,12 @@ impl DingTalk {
     }
 
     /// Sends a browser to DingTalk's page. Nothing is kept here; the browser keeps one cookie, for ten minutes.
-    fn begin(&self, head: &Head, app: &App, way: Way, return_to: String) -> Reply {
+    fn begin(&self, head: &Head, app: &App, way: Way, app_id: &str, return_to: String) -> Reply {
         let redirect_uri = self.own_url(OwnPath::Callback);
         let state = State {
             way,
             app_key: app.app_key.to_string(),
+            app_id: app_id.to_owned(),
             corp_id: app.corp_id.to_string(),
             redirect_uri: redirect_uri.clone(),
             return_to,

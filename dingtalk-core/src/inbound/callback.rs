@@ -10,9 +10,9 @@ use super::reply::{Failure, Reply};
 use super::request::{Head, RequestHead, Visitor};
 use crate::DingTalk;
 use crate::error::catalogue;
-use crate::login::LoginCode;
 use crate::login::app::App;
 use crate::login::exchange::Attempt;
+use crate::login::{LoginCode, SnsCode, WebCode};
 use crate::session::CarriedAll;
 use crate::session::state::{Returned, Way};
 
@@ -109,7 +109,7 @@ impl DingTalk {
         let state = &returned.state;
         let app = self.0.corps.find(&state.corp_id)?;
         let is_ours = *app.app_key == *state.app_key
-            && app.has_way(state.way)
+            && app.id_at(state.way) == Some(&*state.app_id)
             && state.redirect_uri == self.own_url(OwnPath::Callback);
         is_ours.then_some(app)
     }
@@ -143,6 +143,7 @@ impl Query {
 
 fn code_of(way: Way, code: &[u8]) -> Option<LoginCode> {
     match way {
-        Way::Web => crate::login::WebCode::parse(code).map(LoginCode::Web),
+        Way::Web => WebCode::parse(code).map(LoginCode::Web),
+        Way::LegacyQr | Way::LegacyPassword => SnsCode::parse(code).map(LoginCode::Sns),
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use url::Url;
 
-use super::{InternalApp, LoginCode, LoginFlow, WebSignIn};
+use super::legacy_sign_in::LegacyPage;
+use super::{InternalApp, LegacySignIn, LoginCode, LoginFlow, WebSignIn};
 use crate::api::{Api, AppCredentials, CallFailure, GrantedToken};
 use crate::clock::Time;
 use crate::endpoint::Endpoints;
@@ -29,6 +30,7 @@ pub(crate) struct App {
     /// The flow is the app's own, and so is whom it lets in.
     has_own_flow: bool,
     pub(crate) web_sign_in: Option<Arc<WebSignIn>>,
+    pub(crate) legacy_sign_in: Option<Arc<LegacySignIn>>,
     pub(crate) turns: Turns,
 }
 
@@ -39,6 +41,7 @@ pub(crate) struct Turns {
     pub(crate) user_get: Pace,
     pub(crate) user_access_token: Pace,
     pub(crate) users_me: Pace,
+    pub(crate) getuserinfo_bycode: Pace,
     pub(crate) getbyunionid: Pace,
 }
 
@@ -62,6 +65,7 @@ impl App {
             }
         };
         let web_sign_in = app.web_sign_in.take().map(Arc::new);
+        let legacy_sign_in = app.legacy_sign_in.take().map(Arc::new);
         let has_own_flow = app.flow.is_some();
         let flow: Arc<dyn LoginFlow> = match app.flow.clone() {
             Some(flow) => flow,
@@ -75,18 +79,25 @@ impl App {
             flow,
             has_own_flow,
             web_sign_in,
+            legacy_sign_in,
             turns: Turns::new(time, calls_per_second),
         }
     }
 
     /// The way in outside the client that is taken where none is named.
     pub(crate) fn way(&self) -> Option<Way> {
-        self.web_sign_in.as_ref().map(|_| Way::Web)
+        [Way::Web, Way::LegacyQr]
+            .into_iter()
+            .find(|way| self.id_at(*way).is_some())
     }
 
-    pub(crate) fn has_way(&self, way: Way) -> bool {
+    /// As whom DingTalk's page of a way in knows the app; nothing where it has no such way.
+    pub(crate) fn id_at(&self, way: Way) -> Option<&str> {
         match way {
-            Way::Web => self.web_sign_in.is_some(),
+            Way::Web => self.web_sign_in.as_ref().map(|_| &*self.app_key),
+            Way::LegacyQr | Way::LegacyPassword => {
+                self.legacy_sign_in.as_ref().map(|legacy| legacy.app_id())
+            }
         }
     }
 
@@ -97,6 +108,10 @@ impl App {
                 .web_sign_in
                 .as_ref()
                 .is_some_and(|web| web.is_for_anyone())
+            || self
+                .legacy_sign_in
+                .as_ref()
+                .is_some_and(|legacy| legacy.is_for_anyone())
     }
 
     pub(crate) fn keeps_user_token(&self) -> bool {
@@ -113,12 +128,16 @@ impl App {
         redirect_uri: &str,
         state: &str,
     ) -> Option<Url> {
-        match way {
+        let legacy_page = match way {
             Way::Web => {
                 let web = self.web_sign_in.as_ref()?;
-                Some(web.page(endpoints, &self.app_key, redirect_uri, state))
+                return Some(web.page(endpoints, &self.app_key, redirect_uri, state));
             }
-        }
+            Way::LegacyQr => LegacyPage::Qr,
+            Way::LegacyPassword => LegacyPage::Password,
+        };
+        let legacy = self.legacy_sign_in.as_ref()?;
+        Some(legacy.page(legacy_page, endpoints, redirect_uri, state))
     }
 
     /// The flow that a code is for, if this app has it.
@@ -126,6 +145,7 @@ impl App {
         match code {
             LoginCode::Silent(_) => Some(Arc::clone(&self.flow)),
             LoginCode::Web(_) => self.web_sign_in.clone().map(|flow| flow as _),
+            LoginCode::Sns(_) => self.legacy_sign_in.clone().map(|flow| flow as _),
         }
     }
 }
@@ -138,6 +158,7 @@ impl Turns {
             user_get: pace(),
             user_access_token: pace(),
             users_me: pace(),
+            getuserinfo_bycode: pace(),
             getbyunionid: pace(),
         }
     }

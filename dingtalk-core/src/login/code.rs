@@ -11,6 +11,8 @@ pub enum LoginCode {
     Silent(SilentCode),
     /// From DingTalk's sign-in page, on its way back to the callback: once.
     Web(WebCode),
+    /// From one of DingTalk's older sign-in pages, on its way back to the callback: once.
+    Sns(SnsCode),
 }
 
 /// A silent-login code (免登授权码).
@@ -20,6 +22,10 @@ pub struct SilentCode(Secret);
 /// A code from DingTalk's sign-in page.
 #[derive(Debug)]
 pub struct WebCode(Secret);
+
+/// A code from one of DingTalk's older sign-in pages.
+#[derive(Debug)]
+pub struct SnsCode(Secret);
 
 impl SilentCode {
     /// Takes what can be a code; junk costs no call.
@@ -47,12 +53,26 @@ impl WebCode {
     }
 }
 
+impl SnsCode {
+    /// Takes what can be a code; junk costs no call.
+    pub(crate) fn parse(code: &[u8]) -> Option<Self> {
+        parse(code).map(Self)
+    }
+
+    /// The code, for the one call that spends it.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+}
+
 impl LoginCode {
     /// The code and its kind's name.
     pub(crate) fn parts(&self) -> (&'static str, &Secret) {
         match self {
             Self::Silent(code) => ("silent", &code.0),
             Self::Web(code) => ("web", &code.0),
+            Self::Sns(code) => ("sns", &code.0),
         }
     }
 }

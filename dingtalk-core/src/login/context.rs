@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::app::App;
-use super::{Details, Login, SilentCode, WebCode};
+use super::{Details, Login, SilentCode, SnsCode, WebCode};
 use crate::api::{
-    Account, Api, CallFailure, Employee, Grant, GrantedUserToken, Membership, UserDetails,
+    Account, Api, CallFailure, Employee, Grant, GrantedUserToken, Membership, SnsCredentials,
+    UserDetails,
 };
 use crate::clock::{Moment, Time};
 use crate::error::code::Class;
@@ -92,6 +93,27 @@ impl LoginContext<'_> {
                 let (api, code) = (self.api.clone(), code.secret().clone());
                 let app = &self.app.credentials;
                 async move { api.fetch_user_token(app, Grant::Code(&code)).await }
+            })
+            .await;
+        exchanged.map_err(|failure| spent(&turn, unconfirmed(failure)))
+    }
+
+    /// Trades a code of an older page for its account; by the rules of [`exchange_web`](Self::exchange_web).
+    pub(super) async fn exchange_sns(
+        &self,
+        credentials: &SnsCredentials,
+        code: &SnsCode,
+    ) -> Result<Account, Error> {
+        let turn = Turn {
+            during: "getuserinfo_bycode",
+            pace: &self.app.turns.getuserinfo_bycode,
+            keep: self.limit / 2,
+            may_run_twice: false,
+        };
+        let exchanged = self
+            .call(&turn, &mut 0, || {
+                let (api, code) = (self.api.clone(), code.secret().clone());
+                async move { api.fetch_sns_account(credentials, &code).await }
             })
             .await;
         exchanged.map_err(|failure| spent(&turn, unconfirmed(failure)))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Login, LoginCode, LoginContext, LoginFlow, WebSignIn, other_kind};
+use super::{LegacySignIn, Login, LoginCode, LoginContext, LoginFlow, WebSignIn, other_kind};
 use crate::api::{AppCredentials, TokenCall};
 use crate::error::Error;
 use crate::error::setting::ConfigError;
@@ -19,6 +19,7 @@ pub struct InternalApp {
     pub(crate) credentials: AppCredentials,
     pub(crate) flow: Option<Arc<dyn LoginFlow>>,
     pub(crate) web_sign_in: Option<WebSignIn>,
+    pub(crate) legacy_sign_in: Option<LegacySignIn>,
 }
 
 impl InternalApp {
@@ -41,6 +42,7 @@ impl InternalApp {
             },
             flow: None,
             web_sign_in: None,
+            legacy_sign_in: None,
         }
     }
 
@@ -58,6 +60,13 @@ impl InternalApp {
         self
     }
 
+    /// Lets people sign in on DingTalk's older pages too. Default: not.
+    #[must_use]
+    pub fn legacy_sign_in(mut self, legacy_sign_in: LegacySignIn) -> Self {
+        self.legacy_sign_in = Some(legacy_sign_in);
+        self
+    }
+
     /// Replaces the exchange of silent-login codes by a flow of yours. Default: DingTalk's `getuserinfo`.
     #[must_use]
     pub fn flow(mut self, flow: impl LoginFlow) -> Self {
@@ -69,22 +78,17 @@ impl InternalApp {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         check_id("corp_id", "DINGTALK_CORP_ID", &self.credentials.corp_id)?;
         check_id("app_key", "DINGTALK_APP_KEY", &self.credentials.app_key)?;
-        let secret = self.credentials.app_secret.expose();
-        if secret.is_empty() {
-            return Err(ConfigError::missing("app_secret", "DINGTALK_APP_SECRET"));
+        check_secret(
+            "app_secret",
+            "DINGTALK_APP_SECRET",
+            &self.credentials.app_secret,
+        )?;
+        if let Some(web_sign_in) = &self.web_sign_in {
+            web_sign_in.check(&self.credentials.corp_id)?;
         }
-        if secret.trim() != secret || secret.contains(char::is_control) {
-            let why = "it has blanks or control characters around or in it";
-            return Err(ConfigError::invalid(
-                "app_secret",
-                "DINGTALK_APP_SECRET",
-                why,
-            ));
-        }
-        match &self.web_sign_in {
-            Some(web_sign_in) => web_sign_in.check(&self.credentials.corp_id),
-            None => Ok(()),
-        }
+        self.legacy_sign_in
+            .as_ref()
+            .map_or(Ok(()), LegacySignIn::check)
     }
 }
 
@@ -111,6 +115,22 @@ pub(super) fn check_id(
     if id.len() > MAX_ID || !id.bytes().all(is_usual) {
         let why =
             "only letters, digits, `_` and `-`, at most 64: copy it from the developer console";
+        return Err(ConfigError::invalid(setting, variable, why));
+    }
+    Ok(())
+}
+
+pub(super) fn check_secret(
+    setting: &'static str,
+    variable: &'static str,
+    secret: &Secret,
+) -> Result<(), ConfigError> {
+    let secret = secret.expose();
+    if secret.is_empty() {
+        return Err(ConfigError::missing(setting, variable));
+    }
+    if secret.trim() != secret || secret.contains(char::is_control) {
+        let why = "it has blanks or control characters around or in it";
         return Err(ConfigError::invalid(setting, variable, why));
     }
     Ok(())

@@ -27,6 +27,8 @@ pub(crate) struct States {
 pub(crate) struct State {
     pub(crate) way: Way,
     pub(crate) app_key: String,
+    /// As whom DingTalk's page knows the app: on the older pages by an id of another kind.
+    pub(crate) app_id: String,
     pub(crate) corp_id: String,
     pub(crate) redirect_uri: String,
     /// Where to go on, fragment included.
@@ -37,6 +39,8 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Web,
+    LegacyQr,
+    LegacyPassword,
 }
 
 /// A state that was begun.
@@ -60,12 +64,14 @@ pub(crate) struct Returned {
 type Id = [u8; 16];
 
 impl Way {
-    const ALL: [Self; 1] = [Self::Web];
+    const ALL: [Self; 3] = [Self::Web, Self::LegacyQr, Self::LegacyPassword];
 
     /// As `via` of a login's URL names it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Web => "web",
+            Self::LegacyQr => "legacy_qr",
+            Self::LegacyPassword => "legacy_password",
         }
     }
 
@@ -192,12 +198,13 @@ fn text_of(state: &State, id: &Id, begun: Timestamp) -> String {
     let State {
         way,
         app_key,
+        app_id,
         corp_id,
         redirect_uri,
         return_to,
     } = state;
     let (way, mark) = (way.name(), mark_of(id, begun));
-    format!("{way}\n{mark}\n{app_key}\n{corp_id}\n{redirect_uri}\n{return_to}")
+    format!("{way}\n{mark}\n{app_key}\n{app_id}\n{corp_id}\n{redirect_uri}\n{return_to}")
 }
 
 fn read_text(text: &str) -> Option<(State, Id, Timestamp)> {
@@ -208,6 +215,7 @@ fn read_text(text: &str) -> Option<(State, Id, Timestamp)> {
     let state = State {
         way,
         app_key: line()?,
+        app_id: line()?,
         corp_id: line()?,
         redirect_uri: line()?,
         return_to: line()?,
@@ -245,6 +253,7 @@ mod tests {
         State {
             way: Way::Web,
             app_key: "dingkey".into(),
+            app_id: "dingkey".into(),
             corp_id: "dingcorp".into(),
             redirect_uri: "https://hr.example.com/dingtalk/callback".into(),
             return_to: "/orders?x=1#/3".into(),
