@@ -7,6 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use socket2::{Domain, Socket, Type};
 use tokio::sync::watch;
 
 use crate::{
@@ -295,11 +296,8 @@ impl SandboxBuilder {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let engine = Arc::new(Engine::new(world, self.clock.unwrap_or_else(Clock::real)));
 
-        let listener = TcpListener::bind(
-            self.listen
-                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
-        )?;
-        listener.set_nonblocking(true)?;
+        let listen = self.listen;
+        let listener = listener(listen.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()))?;
         let address = listener.local_addr()?;
 
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -336,3 +334,18 @@ impl SandboxBuilder {
         })
     }
 }
+
+/// A listener with room for a crowd that comes at one moment: the standard library's has room for 128, and whoever finds none is
+/// kept waiting for seconds.
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    // As the standard library does.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+const BACKLOG: i32 = 1024;
