@@ -196,11 +196,10 @@ impl DingTalk {
             return None;
         }
         self.0.corps.in_query(head)?;
-        let now = self.0.logins.time.now();
-        let is_old = carried.iter().flatten().any(|session| {
-            *session.user.corp_id() == *app.corp_id
-                && now.since(session.user.issued()) > VERIFIED_FOR
-        });
+        // A session that is over may be sent for long: it asks for nothing, or one login would follow the other.
+        let session = self.0.sessions.resolve(carried.clone())?;
+        let age = self.0.logins.time.now().since(session.user.issued());
+        let is_old = *session.user.corp_id() == *app.corp_id && age > VERIFIED_FOR;
         is_old.then(|| self.silent_login_page(head, app, None, false))
     }
 

@@ -227,6 +227,24 @@ both! {
         assert_eq!(browser.send(open(&opened)).await.text(), "hello 李娜");
     }
 
+    /// D4
+    async fn a_session_that_is_over_is_not_verified_however_long_the_browser_sends_it(framework) {
+        let setup = Setup::with(framework, |builder| builder.verify_on_open(true)).await;
+        let opened = format!("/orders?corpid={}", setup.sandbox.world().corps[0].corp_id);
+        let mut browser = setup.signed_in().await;
+        let (name, over) = browser.session().expect("signed in");
+        setup.advance(601);
+        assert_eq!(browser.login(&setup.any_code()).await.status, 200);
+        let (_, now) = browser.session().expect("signed in");
+        // One cookie of an app that was not made for frames yet, one of the app as it is: browsers keep both.
+        let open = |cookies: String| Request::new("GET", &opened).page().in_client().header("cookie", cookies);
+        for cookies in [format!("{name}={over}; {name}={now}"), format!("{name}={now}; {name}={over}")] {
+            assert_eq!(open(cookies).send(setup.app.address()).await.text(), "hello 张伟");
+        }
+        let page = open(format!("{name}={over}; {name}-out=1")).send(setup.app.address()).await;
+        assert_eq!(data(&page).expect("the page")["signed_out"]["code"], "session.signed_out");
+    }
+
     async fn without_the_setting_an_old_sign_in_is_not_verified(framework) {
         let setup = Setup::start(framework).await;
         let mut browser = setup.signed_in().await;
