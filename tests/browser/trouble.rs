@@ -132,6 +132,32 @@ both! {
         }
     }
 
+    /// B8
+    async fn a_browser_whose_storage_is_full_asks_no_more_often(framework) {
+        let stage = Stage::on(framework, Platform::Android).await;
+        stage.setup.sandbox.fault(Fault::errcode(40078).on(route::GETUSERINFO));
+        let tab = stage.open("/public").await;
+        tab.until_text("public").await;
+        tab.evaluate(FILL_STORAGE).await;
+        tab.open(&stage.setup.url("/orders?x=1")).await;
+        told(&tab, "login.code_", "The login code").await;
+        assert_eq!((tab.count("POST", "/dingtalk/login"), stage.exchanges()), (3, 3));
+        tab.reload().await;
+        told(&tab, "browser.too_many_attempts", "Signing in did not last").await;
+        assert_eq!((stage.exchanges(), tab.errors()), (3, Vec::new()));
+    }
+
+    async fn what_a_gateway_answers_in_the_apps_place_is_not_taken_for_an_answer_of_ours(framework) {
+        let stage = Stage::on(framework, Platform::Android).await;
+        for (status, body) in [(403, r#"{"code":403,"message":"blocked"}"#), (401, r#"{"code":"AuthFailed"}"#), (200, r#"{"ok":true}"#), (200, "null")] {
+            let tab = stage.tab().await;
+            tab.run_first(format!("window.fetch = () => Promise.resolve(new Response('{body}', {{ status: {status} }}));")).await;
+            tab.open(&stage.setup.url("/")).await;
+            told(&tab, &format!("setup.login_unreachable · {status}"), "This app's login address does not answer").await;
+            assert_eq!(tab.errors(), Vec::<String>::new());
+        }
+    }
+
     async fn a_browser_that_keeps_no_cookies_costs_one_code_and_says_what_to_change(framework) {
         let stage = Stage::without_cookies(framework, Platform::Android).await;
         let tab = stage.open("/orders?x=1").await;
@@ -217,6 +243,16 @@ both! {
         tab.until_text("hello 张伟").await;
     }
 }
+
+/// Leaves no room for another character of session storage.
+const FILL_STORAGE: &str = "(() => {
+    for (let size = 1 << 22; size > 0; size >>= 1) {
+        try {
+            sessionStorage.setItem(`full-${size}`, 'x'.repeat(size));
+        } catch (error) { /* half of it may fit */ }
+    }
+    return true;
+})()";
 
 /// The page has come to rest on a text, with its reference, and offers to try again.
 async fn told(tab: &Tab, code: &str, title: &str) {

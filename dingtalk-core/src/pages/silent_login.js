@@ -51,15 +51,22 @@
     return entries && entries[0] ? entries[0].type === 'reload' : !!performance.navigation && performance.navigation.type === 1;
   }
 
+  /** What this tab's storage has kept; nothing where it keeps nothing. Storage that is full can be read all the same. */
+  function stored() {
+    try {
+      const kept = sessionStorage.getItem(data.attempts) || '[]';
+      sessionStorage.setItem(data.attempts, kept);
+      return JSON.parse(kept);
+    } catch (error) {
+      return null;
+    }
+  }
+
   /** Times of the attempts of the last minute. They outlive a reload, so that one that changes nothing is not repeated for ever. */
   function attempts() {
-    let kept = remembered;
-    try {
-      kept = JSON.parse(sessionStorage.getItem(data.attempts) || '[]');
-    } catch (error) {
-      // Without storage nothing tells a first load from the one after a login, but its being a reload.
-      if (kept === null) kept = wasReloaded() ? new Array(MOST_ATTEMPTS).fill(Date.now()) : [];
-    }
+    let kept = remembered || stored();
+    // Without storage nothing tells a first load from the one after a login, but its being a reload.
+    if (!kept) kept = wasReloaded() ? new Array(MOST_ATTEMPTS).fill(Date.now()) : [];
     const now = Date.now();
     return Array.isArray(kept) ? kept.filter((at) => at <= now && now - at < MINUTE) : [];
   }
@@ -163,7 +170,8 @@
     try {
       body = await within(LOGIN_LIMIT, answer.json(), late);
     } catch (error) { /* not an answer of ours */ }
-    if (!body || (!answer.ok && !body.code)) throw failure('setup.login_unreachable', String(answer.status));
+    const isOurs = body && (answer.ok ? body.user : typeof body.code === 'string' && typeof body.title === 'string');
+    if (!isOurs) throw failure('setup.login_unreachable', String(answer.status));
     return { answer, body };
   }
 

@@ -260,7 +260,12 @@ impl Tab {
     /// Makes its pages' waits of one second up to `longest` milliseconds short, so that no test waits for a time-out.
     pub async fn hurry(&self, longest: u32) {
         let hurry = include_str!("hurry.js").replace("LONGEST", &longest.to_string());
-        self.run(AddScriptToEvaluateOnNewDocumentParams::new(hurry))
+        self.run_first(hurry).await;
+    }
+
+    /// Runs a script in every page from now on, before the page's own.
+    pub async fn run_first(&self, script: impl Into<String>) {
+        self.run(AddScriptToEvaluateOnNewDocumentParams::new(script))
             .await;
     }
 
