@@ -267,6 +267,20 @@ both! {
     }
 
     /// B3
+    async fn a_page_of_ours_that_hides_its_origin_is_known_by_its_browsers_word_alone(framework) {
+        let setup = Setup::start(framework).await;
+        let mut browser = setup.signed_in().await;
+        let logout = |site: &str| Request::new("POST", "/dingtalk/logout").header("accept", "text/html")
+            .header("origin", "null").header("sec-fetch-site", site).header("sec-fetch-mode", "navigate");
+        for site in ["cross-site", "same-site", "none", ""] {
+            assert_eq!(browser.send(logout(site)).await.status, 403, "{site}");
+        }
+        assert_eq!(browser.fetch("/").await.text(), "hello 张伟");
+        assert_eq!(browser.send(logout("same-origin")).await.status, 303);
+        assert_eq!(browser.fetch("/").await.status, 401);
+    }
+
+    /// B3
     async fn a_preflight_from_elsewhere_grants_nothing_whatever_the_app_allows(framework) {
         for placement in [Placement::Right, Placement::AroundPermissiveCors] {
             let listed = "https://desk.example.com";
