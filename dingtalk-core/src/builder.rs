@@ -173,6 +173,10 @@ impl DingTalkBuilder {
     /// `frame-ancestors` of our own pages (yours are yours to allow), and our cookies become `SameSite=None; Secure; Partitioned`:
     /// each site that frames the app has a sign-in of its own. Default: none; a page load in a foreign frame gets a page that
     /// names this setting.
+    ///
+    /// Such cookies come with other sites' forms too, which `SameSite=Lax` keeps them from: have your own routes that change
+    /// something look at `Sec-Fetch-Site` or `Origin`, or ask for a token. Ours do. Chrome 51 to 66, and web views made of it,
+    /// refuse such cookies everywhere.
     pub fn framed_by(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.framed_by = origins.into_iter().map(Into::into).collect();
         self
