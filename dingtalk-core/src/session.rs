@@ -214,7 +214,7 @@ impl Sessions {
         if self.revocations.is_revoked(user) {
             return Ok(());
         }
-        // The longest of all: what is known of an entry's session must not depend on its kind.
+        // The longest of all: no entry goes before its session, of whatever kind that is.
         let over = user.issued().after(self.limits.longest());
         self.revocations
             .revoke_session(user.session_id(), over)

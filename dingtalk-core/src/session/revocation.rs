@@ -135,7 +135,7 @@ impl Revocations {
     pub(crate) async fn revoke_everyone(&self, time: Timestamp) -> Result<(), Error> {
         self.catch_up().await;
         let before = if self.0.time.now().since(time) <= JUST_NOW {
-            let latest = self.0.read().latest(self.0.longest);
+            let latest = self.0.read().latest();
             self.all_after(latest)
         } else {
             time.0
@@ -272,7 +272,7 @@ impl Inner {
                     tracing::error!(
                         "revocations were lost from the store: everybody signs in again"
                     );
-                    known.forget_safely(now, self.longest);
+                    known.forget_safely(now);
                 }
                 drop(known);
                 let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
@@ -321,7 +321,7 @@ impl Known {
             tracing::error!(
                 "too many revocations to remember one by one: everybody signs in again"
             );
-            self.forget_safely(now, longest);
+            self.forget_safely(now);
         }
         match revocation {
             Revocation::Session { id, over } => {
@@ -349,24 +349,22 @@ impl Known {
         self.count();
     }
 
-    /// The latest time that an entry tells of. It may be later than now: clocks differ, and a login right after a revocation is
-    /// dated behind it.
-    fn latest(&self, longest: Duration) -> Timestamp {
-        let longest = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX);
-        let sessions = self
-            .sessions
-            .values()
-            .map(|over| Timestamp(over.0.saturating_sub(longest)));
+    /// The latest time up to which anybody's sessions are over. It may be later than now: clocks differ, and a login right after a
+    /// revocation is dated behind it.
+    ///
+    /// Entries of single sessions do not count. None of those is dated behind all this and the clocks, and how long they would
+    /// have lived tells not when they began: limits are not what they were.
+    fn latest(&self) -> Timestamp {
         let corps = self.corps.values().flat_map(|corp| {
             let people = corp.people.values().copied();
             people.chain([corp.everyone])
         });
-        sessions.chain(corps).fold(self.everyone, Timestamp::max)
+        corps.fold(self.everyone, Timestamp::max)
     }
 
     /// Forgets the single entries by revoking every session that there is.
-    fn forget_safely(&mut self, now: Timestamp, longest: Duration) {
-        let stamped = Timestamp(self.latest(longest).0.saturating_add(1));
+    fn forget_safely(&mut self, now: Timestamp) {
+        let stamped = Timestamp(self.latest().0.saturating_add(1));
         *self = Self {
             everyone: now.after(SKEW).max(stamped),
             ..Self::default()
@@ -400,6 +398,8 @@ const STORE_LIMIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::user::Profile;
 
@@ -471,6 +471,30 @@ mod tests {
         let ahead = Timestamp(NOW).after(SKEW).0;
         assert!(revocations.is_revoked(&user("signed out before that", ahead)));
         assert!(!revocations.is_revoked(&user("signed in since", ahead + 1)));
+    }
+
+    /// D15
+    #[test]
+    fn a_logout_under_longer_limits_than_todays_keeps_nobody_out() {
+        let everyone = |revocations: &Revocations| {
+            let now = revocations.0.time.now();
+            let revoked = revocations.revoke_everyone(now).now_or_never();
+            revoked.unwrap().unwrap();
+        };
+        let lost = |revocations: &Revocations| {
+            let now = revocations.0.time.now();
+            revocations.0.write().forget_safely(now);
+        };
+        for revoke in [&everyone as &dyn Fn(&Revocations), &lost] {
+            let revocations = revocations();
+            let now = revocations.0.time.now();
+            let entry = session(1, now.after(14 * LONGEST).0);
+            revocations.0.write().learn(entry, now, LONGEST);
+            revoke(&revocations);
+            assert!(revocations.is_revoked(&user("signed in before", now.0)));
+            let since = now.after(SKEW).0 + 1;
+            assert!(!revocations.is_revoked(&user("signed in since", since)));
+        }
     }
 
     /// G1
