@@ -564,6 +564,11 @@ mod tests {
                 builder().framed_by(["https://portal.example.com/x"]),
                 "framed_by",
             ),
+            (builder().framed_by(["https://*"]), "framed_by"),
+            (
+                builder().framed_by(["https://a;b.example.com"]),
+                "framed_by",
+            ),
             (
                 builder()
                     .public_origin("http://hr.internal")
