@@ -3,7 +3,10 @@
 mod anyone;
 mod begin;
 mod callback;
+mod cost;
 mod legacy;
+mod query;
+mod state;
 mod user_token;
 
 use dingtalk_core::{DingTalkBuilder, InternalApp, WebSignIn};

@@ -264,6 +264,7 @@ mod tests {
         cookie.split(';').next().unwrap().to_owned()
     }
 
+    /// A5
     #[test]
     fn a_state_comes_back_in_its_browser_as_it_left() {
         let (states, jar, clock) = states();
@@ -273,6 +274,10 @@ mod tests {
         };
         assert!(cookie.ends_with("; Max-Age=600"), "{cookie}");
         let cookie = pair(cookie);
+        let (_, mark) = cookie.split_once('=').unwrap();
+        assert!(states.pending.open(mark.as_bytes()).is_some());
+        assert!(states.state.open(mark.as_bytes()).is_none());
+        assert!(states.pending.open(begun.sealed.as_bytes()).is_none());
         let open = |cookie: &str| {
             let returned = states.open(&begun.sealed, &jar, std::iter::once(cookie.as_bytes()));
             let returned = returned.unwrap();

@@ -1,56 +1,27 @@
 //! People's own tokens: kept for the app that asks, renewed once for all who ask, gone at logout.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use dingtalk_core::error::Refusal;
 use dingtalk_core::{
-    BoxError, DingTalk, Entry, Error, MemoryStore, RequestHead, SessionKey, SessionLimits, Store,
-    Tail, User, UserToken, WebSignIn,
+    DingTalk, Error, RequestHead, SessionKey, SessionLimits, User, UserToken, WebSignIn,
 };
 use dingtalk_sandbox::{Fault, World, route};
 use dingtalk_tests::{
-    Browser, Framework, Gate, Placement, Request, Setup, WatchedClock, both, build_app, sandbox,
+    Browser, FailingStore, Framework, Gate, Placement, Request, Setup, WatchedClock, both,
+    build_app, sandbox,
 };
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::{sign_in, with};
 
-/// A store that several handles share.
-#[derive(Clone, Debug)]
-struct Shared(Arc<MemoryStore>);
-
-#[async_trait]
-impl Store for Shared {
-    async fn get(&self, key: &str) -> Result<Option<Entry>, BoxError> {
-        self.0.get(key).await
-    }
-
-    async fn add(&self, key: &str, value: &[u8], ttl: Duration) -> Result<bool, BoxError> {
-        self.0.add(key, value, ttl).await
-    }
-
-    async fn put(&self, key: &str, entry: &Entry, ttl: Duration) -> Result<bool, BoxError> {
-        self.0.put(key, entry, ttl).await
-    }
-
-    async fn append(&self, log: &str, entry: &[u8], ttl: Duration) -> Result<(), BoxError> {
-        self.0.append(log, entry, ttl).await
-    }
-
-    async fn since(&self, log: &str, position: u64) -> Result<Tail, BoxError> {
-        self.0.since(log, position).await
-    }
-}
-
 /// A setup whose app keeps user tokens, and another handle on the same store and keys.
 async fn two(framework: Framework) -> (Setup, DingTalk, WatchedClock) {
     let key = SessionKey::generate().unwrap();
     let sandbox = sandbox(World::default()).await;
     let clock = WatchedClock::new(&sandbox);
-    let store = Shared(Arc::new(MemoryStore::with_clock(Arc::new(clock.clone()))));
+    let store = FailingStore::new(&sandbox);
     let handle = || {
         let (key, store) = (key.clone(), store.clone());
         build_app(
