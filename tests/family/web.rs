@@ -1,5 +1,6 @@
 //! Web sign-in, from a page in any browser to the greeted user.
 
+mod again;
 mod anyone;
 mod begin;
 mod callback;
@@ -60,7 +61,20 @@ fn parameter(url: &Url, name: &str) -> Option<String> {
 
 /// Comes back from DingTalk's page with a code.
 async fn come_back(browser: &mut Browser, code: &str, state: &str) -> Answer {
-    browser.open(&callback(code, state)).await
+    let answer = browser.open(&callback(code, state)).await;
+    assert_clean(&answer, code, state);
+    answer
+}
+
+/// A12: no answer of the callback is kept, is told to the next site, or repeats what the query said.
+fn assert_clean(answer: &Answer, code: &str, state: &str) {
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    let text = answer.text();
+    let headers = answer.headers.iter().map(|(_, value)| value);
+    for said in headers.chain([&text]) {
+        assert!(!said.contains(code) && !said.contains(state), "{said}");
+    }
 }
 
 fn callback(code: &str, state: &str) -> String {

@@ -9,7 +9,7 @@ use super::own_path::OwnPath;
 use super::reply::{Failure, Reply};
 use super::request::{Head, RequestHead, Visitor};
 use crate::DingTalk;
-use crate::error::catalogue;
+use crate::error::catalogue::{self, Advice};
 use crate::login::app::App;
 use crate::login::exchange::Attempt;
 use crate::login::{LoginCode, SnsCode, WebCode};
@@ -31,7 +31,7 @@ impl DingTalk {
     pub(super) async fn callback(&self, head: &Head, carried: CarriedAll) -> Reply {
         let query = Query::read(head.query().unwrap_or_default());
         let Some(state) = query.state.as_deref() else {
-            return self.refuse(head, &Failure::of(&catalogue::CALLBACK_MALFORMED));
+            return self.refuse_unknown(head, &catalogue::CALLBACK_MALFORMED);
         };
         let jar = &self.0.sessions.jar;
         let returned = self.0.states.open(state, jar, head.headers("cookie"));
@@ -39,7 +39,7 @@ impl DingTalk {
             let app = self.app_of_state(&returned)?;
             Some((returned, app))
         }) else {
-            return self.refuse(head, &Failure::of(&catalogue::STATE_INVALID));
+            return self.refuse_unknown(head, &catalogue::STATE_INVALID);
         };
         let again = self.again(&returned, &app, returned.state.way.name());
         if !returned.is_from_here && !returned.is_expired && Visitor::of(head).is_in_client {
@@ -112,6 +112,18 @@ impl DingTalk {
             && app.id_at(state.way) == Some(&*state.app_id)
             && state.redirect_uri == self.own_url(OwnPath::Callback);
         is_ours.then_some(app)
+    }
+
+    /// Nothing tells which sign-in this was: a new one begins at the app's first page.
+    fn refuse_unknown(&self, head: &Head, advice: &'static Advice) -> Reply {
+        let failure = Failure::of(advice);
+        let Some(app) = self.web_app(head, &failure) else {
+            return self.refuse(head, &failure);
+        };
+        let first_page = self.0.origin.return_to(None, self.base_path());
+        let first_page: String = form_urlencoded::byte_serialize(first_page.as_bytes()).collect();
+        let again = format!("{}{first_page}", self.login_target(&app, None));
+        self.refuse_sign_in(head, &failure, again)
     }
 
     fn again(&self, returned: &Returned, app: &App, via: &str) -> String {

@@ -60,9 +60,10 @@ async fn begin(browser: &mut Browser, via: &str, target: &str) -> Begun {
 }
 
 async fn come_back(browser: &mut Browser, code: &str, state: &str) -> Answer {
-    browser
-        .open(&format!("/dingtalk/callback?code={code}&state={state}"))
-        .await
+    let target = format!("/dingtalk/callback?code={code}&state={state}");
+    let answer = browser.open(&target).await;
+    super::assert_clean(&answer, code, state);
+    answer
 }
 
 fn code(setup: &Setup, union_id: &str) -> String {

@@ -3,7 +3,8 @@
 use dingtalk_core::{Claims, InternalApp, SessionKey, WebSignIn};
 use dingtalk_sandbox::{World, route};
 use dingtalk_tests::{
-    FailingStore, Gate, Mood, Placement, RunningApp, Setup, Verb, both, build, build_app, sandbox,
+    FailingStore, Gate, Mood, Placement, RunningApp, Setup, Verb, both, build, build_app, login,
+    sandbox,
 };
 use dingtalk_tests::{Framework, Request};
 use std::time::Duration;
@@ -109,7 +110,6 @@ both! {
         let setup = start(framework).await;
         let mut browser = setup.browser();
         super::sign_in(&setup, &mut browser, "/").await;
-        browser.send(Request::new("GET", "/").page().in_client().without("cookie")).await;
         let mut marked = setup.browser();
         marked.send(Request::new("GET", "/").page().in_client()).await;
         let mut pending = setup.browser();
@@ -139,6 +139,13 @@ both! {
             }
         }
         assert_eq!(setup.sandbox.call_count(), 0);
+        // Only a pre-login mark shares the result of the code that it was posted with.
+        for (kind, value) in values {
+            let request = login(&setup.any_code()).header("cookie", format!("{pre_login_name}={value}"));
+            let first = request.clone().send(setup.app.address()).await;
+            let second = request.send(setup.app.address()).await;
+            assert_eq!((first.status, second.status), (200, if kind == "pre-login" { 200 } else { 401 }), "{kind} as a pre-login mark");
+        }
     }
 
     /// A6
