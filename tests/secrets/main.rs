@@ -13,10 +13,10 @@ use async_trait::async_trait;
 use base64_simd::STANDARD;
 use dingtalk_core::{
     Claims, DingTalk, Endpoints, Error, Guard, InternalApp, LegacySignIn, Login, LoginCode,
-    LoginContext, LoginFlow, Outcome, RequestHead, Secret, SessionKey, TokenCall,
+    LoginContext, LoginFlow, Outcome, RequestHead, Secret, SessionKey, TokenCall, WebSignIn,
 };
 use dingtalk_sandbox::{Fault, SignInCode, World, route};
-use dingtalk_tests::{Framework, Gate, ORIGIN, Placement, SandboxClock, Setup, sandbox};
+use dingtalk_tests::{Browser, Framework, Gate, ORIGIN, Placement, SandboxClock, Setup, sandbox};
 
 use printed::{Printed, Secrets, forms, listen, pre_login, sealed};
 
@@ -65,6 +65,9 @@ async fn no_secret_is_in_a_log_a_reply_an_error_or_a_debug_text() {
         "token",
         "session cookie",
         "pre-login cookie",
+        "state",
+        "pending sign-in's mark",
+        "user's token",
     ];
     for kind in kinds {
         assert!(
@@ -92,6 +95,7 @@ async fn all_goes_well(
 ) {
     let setup = start(framework, call, printed).await;
     by_older_page(&setup, printed, secrets).await;
+    on_the_web(&setup, printed, secrets).await;
     let mut browser = setup.browser();
     for path in [
         "/",
@@ -177,6 +181,77 @@ async fn by_older_page(setup: &Setup, printed: &Printed, secrets: &mut Secrets) 
         printed.answer(&answer);
         secrets.extend(answer.session().map(|session| ("session cookie", session)));
     }
+}
+
+/// Web sign-ins: one that goes well, with the person's token and its renewals, and what comes back wrong.
+async fn on_the_web(setup: &Setup, printed: &Printed, secrets: &mut Secrets) {
+    let world = setup.sandbox.world();
+    let wanted = SignInCode::web(&world.apps[0].app_key, &world.people[0].union_id)
+        .corp(&world.apps[0].corp_id);
+    let good = Fault::set("/refreshToken", REFRESH_TOKEN);
+    let faults = [
+        Fault::reset_at(0),
+        Fault::code(400, "invalidParameter.authCode.notFound").message(UPSTREAM),
+        Fault::set("/accessToken", serde_json::json!([UPSTREAM])),
+        Fault::set("/corpId", UPSTREAM),
+    ];
+    secrets.push(("user's refresh token", REFRESH_TOKEN.to_owned()));
+    let mut signed_in = setup.browser();
+    for (number, fault) in std::iter::once(good).chain(faults).enumerate() {
+        let fault = fault.on(route::USER_ACCESS_TOKEN).times(1);
+        setup.sandbox.fault(fault);
+        let mut browser = setup.browser();
+        let state = begin(&mut browser, secrets).await;
+        let code = setup.sandbox.sign_in_code(&wanted).expect("they exist");
+        secrets.push(("code", code.clone()));
+        let target = format!("/dingtalk/callback?authCode={code}&state={state}");
+        let answer = browser.open(&target).await;
+        assert_eq!(answer.session().is_some(), number == 0, "{}", answer.text());
+        printed.answer(&answer);
+        printed.answer(&browser.open(&target).await);
+        secrets.extend(answer.session().map(|session| ("session cookie", session)));
+        if number == 0 {
+            signed_in = browser;
+        }
+    }
+    // What the page's error says is as little for a log as for the visitor.
+    let mut browser = setup.browser();
+    let state = begin(&mut browser, secrets).await;
+    let said = UPSTREAM.replace(' ', "+");
+    let target = format!(
+        "/dingtalk/callback?error={said}&error_description={said}%0d%0a{said}&state={state}"
+    );
+    printed.answer(&browser.open(&target).await);
+
+    let (name, value) = signed_in.session().expect("signed in");
+    let head = Asking {
+        method: "GET",
+        path: "/",
+        cookie: format!("{name}={value}"),
+        code: String::new(),
+    };
+    let visit = setup.dingtalk.handle(&head).settle().await;
+    let visit = visit.expect("signed in");
+    let user = visit.require(&head).expect("signed in");
+    let token = setup.dingtalk.user_token(&user).await.expect("it is kept");
+    secrets.push(("user's token", token.secret().expose().to_owned()));
+    printed.debug(&token);
+    // DingTalk knows no such refresh token: its renewal is refused.
+    setup.advance(7200);
+    let refused = setup.dingtalk.user_token(&user).await;
+    printed.error(&refused.expect_err("it cannot be renewed"));
+}
+
+/// Begins a web sign-in and gives its state. Where it leads is not searched: the state belongs there.
+async fn begin(browser: &mut Browser, secrets: &mut Secrets) -> String {
+    let begun = browser.open("/dingtalk/login?via=web").await;
+    let page = begun.header("location").expect("it goes there");
+    let state = page.split("state=").nth(1).expect("it has a state");
+    let state = state.split('&').next().unwrap_or_default().to_owned();
+    secrets.push(("state", state.clone()));
+    let pending = begun.headers_named("set-cookie").find_map(sealed);
+    secrets.extend(pending.map(|(_, mark)| ("pending sign-in's mark", mark)));
+    state
 }
 
 /// What core decides about a request, printed at every step; gives the sessions it made.
@@ -358,6 +433,7 @@ async fn start(framework: Framework, call: TokenCall, printed: &Printed) -> Setu
             world.sign_in_apps[0].app_id.clone(),
             APP_SECRET,
         ))
+        .web_sign_in(WebSignIn::new().keep_user_token())
         .flow(Shown(printed.clone()));
     printed.debug(&app);
     let sandbox = sandbox(world).await;
@@ -459,4 +535,5 @@ fn session_key() -> String {
 
 const APP_SECRET: &str = "canary+App/Secret=&\"%\\-5f1c";
 const SESSION_KEY: &str = "canary?Session>Key~~-0123456789abcdef";
+const REFRESH_TOKEN: &str = "canary-refresh/Token+~4d2e";
 const UPSTREAM: &str = "canary of a text of DingTalks";
