@@ -1,5 +1,6 @@
 //! The whole tour, unattended: on each framework every login there is, a second request on its session, refusals, a logout.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -14,16 +15,23 @@ pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode,
     let mut tour = Tour {
         sandbox,
         app: first,
-        passed: 0,
-        failed: 0,
+        part: SILENTLY,
+        counts: BTreeMap::new(),
     };
     for app in apps {
         tour.app = app;
         tour.visit(&app.origin).await?;
-        tour.sign_in_on_the_web(&app.origin).await?;
+        tour.sign_in_by_qr_code(&app.origin).await?;
+        tour.sign_in_by_password(&app.origin).await?;
+        tour.sign_in_on_older_pages(&app.origin).await?;
     }
-    println!("{} passed, {} failed", tour.passed, tour.failed);
-    Ok(if tour.failed == 0 {
+    for (part, (passed, failed)) in &tour.counts {
+        println!("{part}: {passed} passed, {failed} failed");
+    }
+    let passed: usize = tour.counts.values().map(|(passed, _)| passed).sum();
+    let failed: usize = tour.counts.values().map(|(_, failed)| failed).sum();
+    println!("{passed} passed, {failed} failed");
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -33,12 +41,15 @@ pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode,
 struct Tour<'a> {
     sandbox: &'a Sandbox,
     app: &'a DemoApp,
-    passed: usize,
-    failed: usize,
+    /// What the next lines count as.
+    part: &'static str,
+    /// Lines that passed and that failed, of each part.
+    counts: BTreeMap<&'static str, (usize, usize)>,
 }
 
 impl Tour<'_> {
     async fn visit(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        self.part = SILENTLY;
         let mut first = Browser::new(origin)?;
         self.sandbox.reset_calls();
         let answer = first.get("/orders").await?;
@@ -127,11 +138,12 @@ impl Tour<'_> {
         Ok(())
     }
 
-    async fn sign_in_on_the_web(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
-        let mut by_qr_code = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut by_qr_code).await?;
+    async fn sign_in_by_qr_code(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        self.part = BY_QR_CODE;
+        let mut browser = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut browser, "").await?;
         let back = page.scan("unionZhangWei0001").await?;
-        let answer = land(&mut by_qr_code, &back).await?;
+        let answer = land(&mut browser, &back).await?;
         self.line(
             "web sign-in by QR code, warm",
             &answer,
@@ -139,7 +151,7 @@ impl Tour<'_> {
             "你好, 张伟",
             4,
         );
-        let answer = by_qr_code.open(&back).await?;
+        let answer = browser.open(&back).await?;
         self.line(
             "the way back taken twice refused",
             &answer,
@@ -148,20 +160,8 @@ impl Tour<'_> {
             0,
         );
 
-        let mut by_password = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut by_password).await?;
-        let back = page.type_in("lina02", "dingtalk").await?;
-        let answer = land(&mut by_password, &back).await?;
-        self.line(
-            "web sign-in by password, warm",
-            &answer,
-            200,
-            "你好, 李娜",
-            4,
-        );
-
         let mut declining = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut declining).await?;
+        let page = self.sign_in_page(&mut declining, "").await?;
         let back = page.refuse().await?;
         let answer = declining.open(&back).await?;
         self.line(
@@ -174,10 +174,54 @@ impl Tour<'_> {
         Ok(())
     }
 
+    async fn sign_in_by_password(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        self.part = BY_PASSWORD;
+        let mut browser = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut browser, "").await?;
+        let back = page.type_in("lina02", "dingtalk").await?;
+        let answer = land(&mut browser, &back).await?;
+        self.line(
+            "web sign-in by password, warm",
+            &answer,
+            200,
+            "你好, 李娜",
+            4,
+        );
+        Ok(())
+    }
+
+    async fn sign_in_on_older_pages(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        self.part = ON_OLDER_PAGES;
+        let mut by_qr_code = Browser::new(origin)?;
+        let page = self.sign_in_page(&mut by_qr_code, "via=legacy_qr&").await?;
+        let back = page.scan("unionZhangWei0001").await?;
+        let answer = land(&mut by_qr_code, &back).await?;
+        self.line("older page by QR code, warm", &answer, 200, "你好, 张伟", 3);
+
+        let mut by_password = Browser::new(origin)?;
+        let page = self
+            .sign_in_page(&mut by_password, "via=legacy_password&")
+            .await?;
+        let back = page.type_in("lina02", "dingtalk").await?;
+        let answer = land(&mut by_password, &back).await?;
+        self.line(
+            "older page by password, warm",
+            &answer,
+            200,
+            "你好, 李娜",
+            3,
+        );
+        Ok(())
+    }
+
     /// DingTalk's page, where a page load of the app leads.
-    async fn sign_in_page(&self, browser: &mut Browser) -> Result<SignInPage<'_>, Box<dyn Error>> {
+    async fn sign_in_page(
+        &self,
+        browser: &mut Browser,
+        via: &str,
+    ) -> Result<SignInPage<'_>, Box<dyn Error>> {
         let login = format!(
-            "/dingtalk/login?return_to={}",
+            "/dingtalk/login?{via}return_to={}",
             TARGET
                 .replace('?', "%3F")
                 .replace('=', "%3D")
@@ -213,10 +257,11 @@ impl Tour<'_> {
             answer.status,
         );
         println!("{mark} {framework:9} {done:36} {got} {who} ({cost} DingTalk calls)");
+        let (passed, failed) = self.counts.entry(self.part).or_default();
         if is_good {
-            self.passed += 1;
+            *passed += 1;
         } else {
-            self.failed += 1;
+            *failed += 1;
             println!("     expected {status} {says} ({calls} DingTalk calls)");
         }
     }
@@ -233,3 +278,8 @@ async fn land(browser: &mut Browser, back: &str) -> Result<Answer, Box<dyn Error
 }
 
 const TARGET: &str = "/orders?x=1#/3";
+
+const SILENTLY: &str = "silent login";
+const BY_QR_CODE: &str = "web sign-in by QR code";
+const BY_PASSWORD: &str = "web sign-in by account and password";
+const ON_OLDER_PAGES: &str = "web sign-in on the older pages";

@@ -11,7 +11,7 @@ use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use dingtalk_core::{DingTalk, InternalApp, SessionKey, WebSignIn};
+use dingtalk_core::{DingTalk, InternalApp, LegacySignIn, SessionKey, WebSignIn};
 use dingtalk_sandbox::{App, Sandbox, World};
 use tracing_subscriber::EnvFilter;
 
@@ -92,6 +92,10 @@ fn world(apps: &[DemoApp]) -> World {
         });
         world.apps.splice(..1, ours);
     }
+    if let Some(older) = world.sign_in_apps.first_mut() {
+        let origins = apps.iter().map(|app| app.origin.clone());
+        older.redirect_urls.extend(origins);
+    }
     world
 }
 
@@ -101,14 +105,18 @@ fn handle(sandbox: &Sandbox, app: &DemoApp) -> Result<DingTalk, Box<dyn Error>> 
         .world()
         .app(&app.key)
         .ok_or("the world lacks the app")?;
+    let older = sandbox.world().sign_in_apps.first();
+    let older = older.ok_or("the world lacks an app for the older pages")?;
     let url = sandbox.url();
-    let internal_app = InternalApp::new(&*known.corp_id, &*known.app_key, &*known.app_secret);
+    let internal_app = InternalApp::new(&*known.corp_id, &*known.app_key, &*known.app_secret)
+        .web_sign_in(WebSignIn::new())
+        .legacy_sign_in(LegacySignIn::new(&*older.app_id, &*older.app_secret));
     Ok(DingTalk::builder()
         .public_origin(&*app.origin)
         .endpoint(url)
         .jsapi_script(format!("{url}/sandbox/jsapi.js"))
         .framed_by([url, &url.replace("127.0.0.1", "localhost")])
-        .internal_app(internal_app.web_sign_in(WebSignIn::new()))
+        .internal_app(internal_app)
         .session_key(SessionKey::generate()?)
         .build()?)
 }
@@ -119,6 +127,10 @@ fn explain(apps: &[DemoApp]) {
         println!("  in DingTalk, as 张伟:  {}", app.links.client);
         println!(
             "  in any browser:  {}/orders (QR code, or account manager01 and password dingtalk)",
+            app.origin
+        );
+        println!(
+            "  by DingTalk's older pages:  {0}/dingtalk/login?via=legacy_qr or {0}/dingtalk/login?via=legacy_password",
             app.origin
         );
         println!("  /         who you are");

@@ -36,8 +36,7 @@ impl<'a> SignInPage<'a> {
     /// Scans the QR code and confirms, and consents; gives the way back to the app.
     pub(crate) async fn scan(&self, union_id: &str) -> Result<String, Box<dyn Error>> {
         self.sandbox.confirm_sign_in(&self.qr_code()?, union_id)?;
-        self.send(&[("consent", "allow")]).await?;
-        self.way_back().await
+        self.consent().await
     }
 
     /// Scans the QR code and refuses.
@@ -54,6 +53,14 @@ impl<'a> SignInPage<'a> {
     ) -> Result<String, Box<dyn Error>> {
         self.send(&[("account", account), ("password", password)])
             .await?;
+        self.consent().await
+    }
+
+    /// Consents where DingTalk asks: its older pages do not.
+    async fn consent(&self) -> Result<String, Box<dyn Error>> {
+        if let Ok(back) = self.way_back().await {
+            return Ok(back);
+        }
         self.send(&[("consent", "allow")]).await?;
         self.way_back().await
     }
