@@ -1,6 +1,7 @@
 //! What comes back wrong: a page in the visitor's language that offers to sign in again, without a call and without a word of the query.
 
-use dingtalk_core::{InternalApp, LegacySignIn, SessionKey};
+use dingtalk_core::{InternalApp, LegacySignIn, SessionKey, WebSignIn};
+use dingtalk_sandbox::World;
 use dingtalk_tests::{Answer, Browser, Framework, Gate, Placement, Request, both, build_app};
 
 use super::{any_code, begin, come_back, refused, start, with};
@@ -27,7 +28,7 @@ both! {
         let older = |app: InternalApp| app.legacy_sign_in(LegacySignIn::new("dingoaolder", "secret"));
         let older = build_app(&setup.sandbox, older, |builder| builder.session_key(key.clone())).unwrap();
         let older = Framework::start(framework, older, Placement::Right, Gate::default());
-        let stranger = start(framework).await;
+        let elsewhere = start(framework).await;
         let (known, unknown) = ("login?via=web&amp;return_to=%2Forders%3Fx%3D1%23%2F3", "login?return_to=%2F");
         for (case, status, reason, again) in [
             ("no state", 400, "login.callback_malformed", unknown),
@@ -35,7 +36,7 @@ both! {
             ("no state but an error", 400, "login.callback_malformed", unknown),
             ("junk for a state", 400, "login.state_invalid", unknown),
             ("a state twice", 400, "login.callback_malformed", unknown),
-            ("another app's", 400, "login.state_invalid", unknown),
+            ("another server's", 400, "login.state_invalid", unknown),
             ("another way's", 400, "login.state_invalid", unknown),
             ("another browser's", 400, "login.state_elsewhere", known),
             ("a used one", 400, "login.state_used", known),
@@ -54,7 +55,7 @@ both! {
                 };
                 let mut state = begun.state.clone();
                 match case {
-                    "another app's" => state = begin(&mut begun_by(stranger.app.address()), "/").await.state,
+                    "another server's" => state = begin(&mut begun_by(elsewhere.app.address()), "/").await.state,
                     "another way's" => {
                         let mut at_older = begun_by(older.address());
                         state = super::begun(&at_older.open("/dingtalk/login?via=legacy_qr").await).state;
@@ -98,6 +99,23 @@ both! {
             }
             assert_ne!(pages[0], pages[1]);
         }
+    }
+
+    async fn of_several_organisations_the_one_signed_in_to_last_is_offered(framework) {
+        let other = &World::default().apps[2];
+        let other = InternalApp::new(&*other.corp_id, &*other.app_key, &*other.app_secret).web_sign_in(WebSignIn::new());
+        let setup = with(framework, |web| web, |builder| builder.internal_app(other)).await;
+        let mut browser = setup.browser();
+        let answer = come_back_with(&mut browser, "code=a", "en").await;
+        assert_eq!(refused(&answer), (400, "login.callback_malformed".into()));
+        assert!(!answer.text().contains("href="), "{}", answer.text());
+
+        let corp_id = &setup.sandbox.world().apps[0].corp_id;
+        let begun = super::begun(&browser.open(&format!("/dingtalk/login?corpid={corp_id}&via=web")).await);
+        assert_eq!(come_back(&mut browser, &any_code(&setup), &begun.state).await.status, 303);
+        let answer = come_back_with(&mut browser, "code=a", "en").await;
+        let again = format!("href=\"/dingtalk/login?corpid={corp_id}&amp;return_to=%2F\"");
+        assert!(answer.text().contains(&again), "{}", answer.text());
     }
 
     async fn without_web_sign_in_nothing_is_offered(framework) {
