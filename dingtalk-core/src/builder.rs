@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::DingTalk;
 use crate::api::{Api, CallLimits};
 use crate::clock::{Clock, SystemClock, Time};
-use crate::endpoint::{Endpoints, Region};
+use crate::endpoint::{Endpoints, Region, script_address};
 use crate::error::setting::ConfigError;
 use crate::inbound::origin::PublicOrigin;
 use crate::inbound::request::{CorpOf, CorpRequest, Corps};
@@ -373,7 +373,7 @@ impl DingTalkBuilder {
         })?;
         let mut apps = BTreeMap::new();
         for app in self.internal_apps {
-            app.check()?;
+            app.check(api.endpoints())?;
             let app = App::run(app, &api, &time, self.login_limit, self.calls_per_second);
             if let Some(twice) = apps.insert(Arc::clone(&app.corp_id), Arc::new(app)) {
                 let why = format!(
@@ -389,7 +389,8 @@ impl DingTalkBuilder {
         }
         let is_secure = origin.is_https() || !self.allow_plain_http;
         let framed_by = check::framed_by(&self.framed_by, is_secure)?;
-        let jsapi_script = check::jsapi_script(&self.jsapi_script)?;
+        let jsapi_script =
+            script_address("jsapi_script", "DINGTALK_JSAPI_SCRIPT", &self.jsapi_script)?;
         let jar = Jar::new(
             origin.as_str(),
             &self.name,

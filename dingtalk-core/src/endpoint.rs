@@ -57,6 +57,11 @@ impl Endpoints {
         join(&self.login, segments)
     }
 
+    /// Whose messages a frame with the sign-in page sends.
+    pub(crate) fn login_origin(&self) -> String {
+        self.login.origin().ascii_serialization()
+    }
+
     pub(crate) fn needs_tls(&self) -> bool {
         [&self.api, &self.oapi]
             .iter()
@@ -97,6 +102,22 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(ip)) => IpAddr::V6(ip).is_loopback(),
         None => false,
     }
+}
+
+/// The address of a script that a page of ours loads.
+pub(crate) fn script_address(
+    setting: &'static str,
+    variable: &'static str,
+    address: &str,
+) -> Result<String, ConfigError> {
+    let url = Url::parse(address).ok().filter(|url| {
+        let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+        is_safe && url.username().is_empty() && url.password().is_none()
+    });
+    url.map(String::from).ok_or_else(|| {
+        let why = "it is not the URL of a script: https, or http on loopback";
+        ConfigError::invalid(setting, variable, why)
+    })
 }
 
 fn parse(address: &str) -> Result<Url, ConfigError> {

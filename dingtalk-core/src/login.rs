@@ -7,7 +7,7 @@ pub(crate) mod exchange;
 mod internal_app;
 mod legacy_sign_in;
 pub(crate) mod user_token;
-mod web_sign_in;
+pub(crate) mod web_sign_in;
 
 use std::fmt;
 

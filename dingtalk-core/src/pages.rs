@@ -1,12 +1,14 @@
 //! Pages of our own, in Chinese and English, light and dark.
 
+pub(crate) mod embedded;
 pub(crate) mod refusal;
 pub(crate) mod silent_login;
 pub(crate) mod to_sign_in;
 
 use base64_simd::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
 
-use crate::error::catalogue::{Actor, Text};
+use crate::error::catalogue::{Actor, Advice, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
 use crate::random;
@@ -29,7 +31,7 @@ pub(crate) struct Page<'a> {
 pub(crate) struct Script {
     pub(crate) source: &'static str,
     /// What it reads, from the element `data`.
-    pub(crate) data: serde_json::Value,
+    pub(crate) data: Value,
     /// What else it may reach: directives of a Content-Security-Policy, each behind a `;`.
     pub(crate) policy: String,
 }
@@ -93,6 +95,24 @@ impl Language {
             Self::Chinese => "zh-CN",
         }
     }
+}
+
+/// What went wrong, for a script to show: as the problem details of a reply say it.
+fn problem(advice: &Advice, language: Language) -> Value {
+    json!({
+        "code": advice.code,
+        "title": language.pick(advice.title),
+        "detail": language.pick(advice.action),
+        "who": advice.who.as_str(),
+    })
+}
+
+/// Who can act, for a script to show, by the name in [`problem`].
+fn who(language: Language) -> Map<String, Value> {
+    [Actor::User, Actor::CorpAdmin, Actor::Developer]
+        .into_iter()
+        .filter_map(|who| Some((who.as_str().to_owned(), language.pick(who.named()?).into())))
+        .collect()
 }
 
 impl Actor {

@@ -12,6 +12,7 @@
 #[cfg(feature = "npm")]
 mod accessibility;
 mod bridge;
+mod embedded;
 mod frame;
 mod landing;
 mod people;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
-use dingtalk_core::DingTalkBuilder;
+use dingtalk_core::{DingTalkBuilder, InternalApp, WebSignIn};
 use dingtalk_sandbox::{Sandbox, World, route};
 use dingtalk_tests::chromium::{Chromium, Client, Cookies, Look, Platform, Profile, Tab};
 use dingtalk_tests::{Framework, Setup};
@@ -40,7 +40,7 @@ impl Stage {
     ) -> Self {
         let chromium = Chromium::shared().await;
         let change = |builder, _: &Sandbox| change(builder);
-        Self::in_chromium(&chromium, framework, platform, world, change).await
+        Self::in_chromium(&chromium, framework, platform, world, as_it_is, change).await
     }
 
     /// With settings that depend on the sandbox.
@@ -50,14 +50,36 @@ impl Stage {
     ) -> Self {
         let chromium = Chromium::shared().await;
         let world = World::default();
-        Self::in_chromium(&chromium, framework, Platform::Android, world, change).await
+        Self::in_chromium(
+            &chromium,
+            framework,
+            Platform::Android,
+            world,
+            as_it_is,
+            change,
+        )
+        .await
+    }
+
+    /// With web sign-in, on settings that depend on the sandbox.
+    pub(crate) async fn with_web_sign_in(
+        framework: Framework,
+        web: impl FnOnce(WebSignIn, &Sandbox) -> WebSignIn,
+    ) -> Self {
+        let chromium = Chromium::shared().await;
+        let world = World::default();
+        let app =
+            |app: InternalApp, sandbox: &Sandbox| app.web_sign_in(web(WebSignIn::new(), sandbox));
+        let change = |builder, _: &Sandbox| builder;
+        Self::in_chromium(&chromium, framework, Platform::Android, world, app, change).await
     }
 
     /// Where no cookie is kept.
     pub(crate) async fn without_cookies(framework: Framework, platform: Platform) -> Self {
         let chromium = Chromium::start(Cookies::Blocked).await;
         let change = |builder, _: &Sandbox| builder;
-        Self::in_chromium(&chromium, framework, platform, World::default(), change).await
+        let world = World::default();
+        Self::in_chromium(&chromium, framework, platform, world, as_it_is, change).await
     }
 
     async fn in_chromium(
@@ -65,10 +87,11 @@ impl Stage {
         framework: Framework,
         platform: Platform,
         world: World,
+        app: impl FnOnce(InternalApp, &Sandbox) -> InternalApp,
         change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
     ) -> Self {
         listen();
-        let setup = Arc::new(Setup::on_loopback(framework, world, change).await);
+        let setup = Arc::new(Setup::on_loopback(framework, world, app, change).await);
         Self {
             client: Client::new(&setup, platform, "manager01"),
             profile: chromium.profile().await,
@@ -103,6 +126,10 @@ impl Stage {
         let app = &self.setup.sandbox.world().apps[0];
         (app.corp_id.clone(), app.app_key.clone())
     }
+}
+
+fn as_it_is(app: InternalApp, _: &Sandbox) -> InternalApp {
+    app
 }
 
 /// All that was logged in this process, but for the wire to Chromium.

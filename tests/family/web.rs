@@ -5,6 +5,7 @@ mod anyone;
 mod begin;
 mod callback;
 mod cost;
+mod embedded;
 mod legacy;
 mod query;
 mod state;

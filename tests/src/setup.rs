@@ -93,15 +93,18 @@ impl Setup {
     pub async fn on_loopback(
         framework: Framework,
         mut world: World,
+        app: impl FnOnce(InternalApp, &Sandbox) -> InternalApp,
         change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
     ) -> Self {
         let listener = free_port();
         let address = listener.local_addr().expect("it is bound");
         world.apps[0].home_url = format!("http://{address}/?corpid=$CORPID$");
         let sandbox = sandbox(world).await;
-        let dingtalk = build(&sandbox, |builder| {
-            change(builder.public_origin(format!("http://{address}")), &sandbox)
-        });
+        let dingtalk = build_app(
+            &sandbox,
+            |internal_app| app(internal_app, &sandbox),
+            |builder| change(builder.public_origin(format!("http://{address}")), &sandbox),
+        );
         let dingtalk = dingtalk.expect("the settings can work");
         let gate = Gate::default();
         let app = framework.start_on(listener, dingtalk.clone(), Placement::Right, gate.clone());

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use url::Url;
-
-use crate::endpoint::is_loopback;
 use crate::error::setting::ConfigError;
 use crate::inbound::origin::listed_origin;
 
@@ -17,17 +14,6 @@ pub(super) fn framed_by(origins: &[String], is_secure: bool) -> Result<Vec<Strin
     origins
         .map(|origin| listed_origin("framed_by", origin))
         .collect()
-}
-
-pub(super) fn jsapi_script(address: &str) -> Result<String, ConfigError> {
-    let url = Url::parse(address).ok().filter(|url| {
-        let is_safe = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
-        is_safe && url.username().is_empty() && url.password().is_none()
-    });
-    url.map(String::from).ok_or_else(|| {
-        let why = "it is not the URL of a script: https, or http on loopback";
-        ConfigError::invalid("jsapi_script", "DINGTALK_JSAPI_SCRIPT", why)
-    })
 }
 
 pub(super) fn base_path(base: &str, name: &str) -> Result<String, ConfigError> {

@@ -289,6 +289,11 @@ catalogue! {
         "DingTalk's script did not load" / "未能加载钉钉脚本",
         "Check the connection of this device, then try again. For developers: the address is the setting jsapi_script." /
         "请检查设备的网络连接后重试。致开发者：脚本地址由 jsapi_script 设置。";
+    /// DingTalk's script for its sign-in page in a frame did not load.
+    BROWSER_SIGN_IN_SCRIPT = "browser.sign_in_script_unavailable", 503, Developer,
+        "The QR code did not load" / "未能加载登录二维码",
+        "Sign in on DingTalk's page, or try again. For developers: the script's address is the setting embedded_script." /
+        "请前往钉钉页面登录，或重试。致开发者：脚本地址由 embedded_script 设置。";
     /// Three automatic attempts within a minute.
     BROWSER_ATTEMPTS = "browser.too_many_attempts", 401, User,
         "Signing in did not last" / "登录状态未能保持",

@@ -8,7 +8,10 @@ use super::own_path::OwnPath;
 use super::reply::{Failure, Reply};
 use super::request::{Asked, Head, RequestHead, Visitor};
 use crate::DingTalk;
+use crate::error::catalogue;
 use crate::login::app::App;
+use crate::pages::embedded::Embedded;
+use crate::pages::refusal;
 use crate::pages::to_sign_in::ToSignIn;
 use crate::session::CarriedAll;
 use crate::session::state::{State, Way};
@@ -48,8 +51,12 @@ impl DingTalk {
         }
     }
 
-    /// Sends a browser to DingTalk's page. Nothing is kept here; the browser keeps one cookie, for ten minutes.
+    /// Sends a browser to DingTalk's page, or shows it in ours. Nothing is kept here; the browser keeps one cookie, for ten minutes.
     fn begin(&self, head: &Head, app: &App, way: Way, app_id: &str, return_to: String) -> Reply {
+        if way == Way::Embedded && self.is_foreign_frame(head) {
+            let language = Visitor::of(head).language;
+            return refusal::framed(language, &Failure::of(&catalogue::BROWSER_FRAMED).log());
+        }
         let redirect_uri = self.own_url(OwnPath::Callback);
         let state = State {
             way,
@@ -57,7 +64,7 @@ impl DingTalk {
             app_id: app_id.to_owned(),
             corp_id: app.corp_id.to_string(),
             redirect_uri: redirect_uri.clone(),
-            return_to,
+            return_to: return_to.clone(),
         };
         let jar = &self.0.sessions.jar;
         let begun = match self.0.states.begin(&state, jar, head.headers("cookie")) {
@@ -65,18 +72,45 @@ impl DingTalk {
             Err(error) => return self.refuse(head, &error.into()),
         };
         let endpoints = self.0.logins.api.endpoints();
-        let Some(page) = app.page(way, endpoints, &redirect_uri, &begun.sealed) else {
-            return self.refuse(
-                head,
-                &Failure::of(&crate::error::catalogue::SESSION_REQUIRED),
-            );
+        let reply = if way == Way::Embedded {
+            self.embedded_page(head, app, &redirect_uri, &begun.sealed, &return_to)
+        } else {
+            app.page(way, endpoints, &redirect_uri, &begun.sealed)
+                .map(|page| Reply::new(303).with("location", page))
+        };
+        let Some(reply) = reply else {
+            return self.refuse(head, &Failure::of(&catalogue::SESSION_REQUIRED));
         };
         begun
             .cookies
             .into_iter()
-            .fold(Reply::new(303).with("location", page), |reply, cookie| {
-                reply.with("set-cookie", cookie)
-            })
+            .fold(reply, |reply, cookie| reply.with("set-cookie", cookie))
+    }
+
+    /// Our own page with DingTalk's in a frame.
+    fn embedded_page(
+        &self,
+        head: &Head,
+        app: &App,
+        redirect_uri: &str,
+        state: &str,
+        return_to: &str,
+    ) -> Option<Reply> {
+        let web = app.web_sign_in.as_ref()?;
+        let page = Embedded {
+            frame: web.frame(&app.corp_id, &app.app_key, redirect_uri, state)?,
+            sign_in_origin: self.0.logins.api.endpoints().login_origin(),
+            callback: redirect_uri,
+            instead: self.login_to(app, Way::Web.name(), return_to),
+            framed_by: &self.0.framed_by,
+        };
+        Some(page.page(Visitor::of(head).language))
+    }
+
+    /// Our own login for an app, by a way in, and on to a target.
+    pub(super) fn login_to(&self, app: &App, via: &str, target: &str) -> String {
+        let target: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
+        format!("{}{target}", self.login_target(app, Some(via)))
     }
 
     /// The page that goes to the sign-in page and comes back to where the visitor is.

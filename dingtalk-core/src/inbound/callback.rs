@@ -127,9 +127,7 @@ impl DingTalk {
     }
 
     fn again(&self, returned: &Returned, app: &App, via: &str) -> String {
-        let target = returned.state.return_to.as_bytes();
-        let target: String = form_urlencoded::byte_serialize(target).collect();
-        format!("{}{target}", self.login_target(app, Some(via)))
+        self.login_to(app, via, &returned.state.return_to)
     }
 }
 
@@ -155,7 +153,7 @@ impl Query {
 
 fn code_of(way: Way, code: &[u8]) -> Option<LoginCode> {
     match way {
-        Way::Web => WebCode::parse(code).map(LoginCode::Web),
+        Way::Web | Way::Embedded => WebCode::parse(code).map(LoginCode::Web),
         Way::LegacyQr | Way::LegacyPassword => SnsCode::parse(code).map(LoginCode::Sns),
     }
 }

@@ -165,7 +165,7 @@ impl DingTalk {
     }
 
     /// Whether another site shows us in a frame, and none may.
-    fn is_foreign_frame(&self, head: &impl RequestHead) -> bool {
+    pub(super) fn is_foreign_frame(&self, head: &impl RequestHead) -> bool {
         let is_frame = head
             .header("sec-fetch-dest")
             .is_some_and(|dest| FRAMES.contains(&dest));

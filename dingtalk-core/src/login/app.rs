@@ -86,7 +86,7 @@ impl App {
 
     /// The way in outside the client that is taken where none is named.
     pub(crate) fn way(&self) -> Option<Way> {
-        [Way::Web, Way::LegacyQr]
+        [Way::Embedded, Way::Web, Way::LegacyQr]
             .into_iter()
             .find(|way| self.id_at(*way).is_some())
     }
@@ -95,6 +95,11 @@ impl App {
     pub(crate) fn id_at(&self, way: Way) -> Option<&str> {
         match way {
             Way::Web => self.web_sign_in.as_ref().map(|_| &*self.app_key),
+            Way::Embedded => self
+                .web_sign_in
+                .as_ref()
+                .filter(|web| web.is_embedded())
+                .map(|_| &*self.app_key),
             Way::LegacyQr | Way::LegacyPassword => {
                 self.legacy_sign_in.as_ref().map(|legacy| legacy.app_id())
             }
@@ -120,7 +125,7 @@ impl App {
             .is_some_and(|web| web.keeps_user_token())
     }
 
-    /// DingTalk's page for a way in.
+    /// DingTalk's page for a way in; nothing where a page of ours shows it.
     pub(crate) fn page(
         &self,
         way: Way,
@@ -133,6 +138,7 @@ impl App {
                 let web = self.web_sign_in.as_ref()?;
                 return Some(web.page(endpoints, &self.app_key, redirect_uri, state));
             }
+            Way::Embedded => return None,
             Way::LegacyQr => LegacyPage::Qr,
             Way::LegacyPassword => LegacyPage::Password,
         };

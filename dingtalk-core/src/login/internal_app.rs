@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::{LegacySignIn, Login, LoginCode, LoginContext, LoginFlow, WebSignIn, other_kind};
 use crate::api::{AppCredentials, TokenCall};
+use crate::endpoint::Endpoints;
 use crate::error::Error;
 use crate::error::setting::ConfigError;
 use crate::secret::Secret;
@@ -75,7 +76,7 @@ impl InternalApp {
     }
 
     /// Refuses ids that cannot be DingTalk's: they stand in URLs and in sessions.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, endpoints: &Endpoints) -> Result<(), ConfigError> {
         check_id("corp_id", "DINGTALK_CORP_ID", &self.credentials.corp_id)?;
         check_id("app_key", "DINGTALK_APP_KEY", &self.credentials.app_key)?;
         check_secret(
@@ -84,7 +85,7 @@ impl InternalApp {
             &self.credentials.app_secret,
         )?;
         if let Some(web_sign_in) = &self.web_sign_in {
-            web_sign_in.check(&self.credentials.corp_id)?;
+            web_sign_in.check(&self.credentials.corp_id, endpoints)?;
         }
         self.legacy_sign_in
             .as_ref()
@@ -141,6 +142,7 @@ const MAX_ID: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Region;
 
     /// G6
     #[test]
@@ -156,7 +158,7 @@ mod tests {
             &"a".repeat(65),
         ] {
             let error = InternalApp::new(bad, "key", "secret")
-                .check()
+                .check(&Region::China.into())
                 .unwrap_err()
                 .to_string();
             assert!(
@@ -166,7 +168,7 @@ mod tests {
         }
         assert!(
             InternalApp::new("ding0a1b2c", "dingkey", "secret")
-                .check()
+                .check(&Region::China.into())
                 .is_ok()
         );
     }

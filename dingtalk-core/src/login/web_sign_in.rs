@@ -1,14 +1,16 @@
 //! Web sign-in: DingTalk's own page in any browser, by QR code or by account and password.
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::internal_app::check_id;
 use super::{Login, LoginCode, LoginContext, LoginFlow, other_kind};
 use crate::api::GrantedUserToken;
-use crate::endpoint::Endpoints;
+use crate::endpoint::{Endpoints, script_address};
 use crate::error::setting::ConfigError;
 use crate::error::{Error, Refusal};
+use crate::inbound::origin::listed_origin;
 
 /// Sign-in in any browser, on DingTalk's page: by QR code, or by account and password.
 ///
@@ -29,6 +31,7 @@ pub struct WebSignIn {
     exclusive_corp_id: Option<String>,
     is_for_anyone: bool,
     keeps_user_token: bool,
+    embedded_script: Option<String>,
 }
 
 impl WebSignIn {
@@ -43,12 +46,13 @@ impl WebSignIn {
             exclusive_corp_id: None,
             is_for_anyone: false,
             keeps_user_token: false,
+            embedded_script: None,
         }
     }
 
     /// What the app asks for: `openid`, `openid corpid`, and permissions such as `Contact.User.Read`, separated by blanks. With
     /// `corpid` the person chooses an organisation, which must be the app's. Default: `openid corpid`; `openid` with
-    /// [`anyone`](Self::anyone).
+    /// [`anyone`](Self::anyone) or [`embedded`](Self::embedded).
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scope = Some(scope.into());
@@ -101,8 +105,29 @@ impl WebSignIn {
         self
     }
 
+    /// Shows DingTalk's QR code in a frame on a sign-in page of our own, with a link to DingTalk's page for account and password.
+    /// `GET {base}/login?via=embedded` is that page, and so is `login` without `via`; `via=web` is DingTalk's. Default: DingTalk's
+    /// page only.
+    ///
+    /// With `corpid` in the scope DingTalk's script demands [`org_type`](Self::org_type); the organisation is then the app's own.
+    /// Without it, as by default here, membership decides as always.
+    #[must_use]
+    pub fn embedded(mut self) -> Self {
+        self.embedded_script
+            .get_or_insert_with(|| EMBEDDED_SCRIPT.to_owned());
+        self
+    }
+
+    /// [`embedded`](Self::embedded), with DingTalk's script at an address of yours: `https`, or `http` on loopback, as a sandbox has
+    /// one. It must frame the sign-in page of the endpoints: DingTalk's own, version 0.21.0, knows `login.dingtalk.com` only.
+    #[must_use]
+    pub fn embedded_script(mut self, address: impl Into<String>) -> Self {
+        self.embedded_script = Some(address.into());
+        self
+    }
+
     /// Refuses what DingTalk's page or a login would refuse later.
-    pub(crate) fn check(&self, corp_id: &str) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, corp_id: &str, endpoints: &Endpoints) -> Result<(), ConfigError> {
         let refuse = |setting, why: &str| Err(ConfigError::invalid(setting, "", why));
         let is_word =
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -141,10 +166,36 @@ impl WebSignIn {
                 "with `corpid` in the scope only people of the app's corp get in: leave it out",
             );
         }
-        match &self.exclusive_corp_id {
-            Some(corp_id) => check_id("web_sign_in.exclusive_login", "", corp_id),
+        if let Some(corp_id) = &self.exclusive_corp_id {
+            check_id("web_sign_in.exclusive_login", "", corp_id)?;
+        }
+        match &self.embedded_script {
+            Some(script) => self.check_embedded(script, endpoints),
             None => Ok(()),
         }
+    }
+
+    fn check_embedded(&self, script: &str, endpoints: &Endpoints) -> Result<(), ConfigError> {
+        let refuse = |why: &str| Err(ConfigError::invalid("web_sign_in.embedded", "", why));
+        script_address("web_sign_in.embedded_script", "", script)?;
+        // It stands in the page's policy.
+        listed_origin("web_sign_in.embedded", &endpoints.login_origin())?;
+        if endpoints.is_international() {
+            return refuse(
+                "DingTalk's script frames login.dingtalk.com: none is known for the international site",
+            );
+        }
+        if script == EMBEDDED_SCRIPT && endpoints.login_origin() != EMBEDDED_ORIGIN {
+            return refuse(
+                "DingTalk's own script frames https://login.dingtalk.com only: name the script of your sign-in page with embedded_script",
+            );
+        }
+        if self.has_scope("corpid") && self.org_type.is_none() {
+            return refuse(
+                "with `corpid` in the scope DingTalk's script demands an org_type: name one, or leave `corpid` out",
+            );
+        }
+        Ok(())
     }
 
     /// The address of DingTalk's sign-in page.
@@ -156,27 +207,55 @@ impl WebSignIn {
         state: &str,
     ) -> Url {
         let mut url = endpoints.login(&["oauth2", "auth"]);
-        {
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("redirect_uri", redirect_uri)
-                .append_pair("response_type", "code")
-                .append_pair("client_id", app_key)
-                .append_pair("scope", self.scope_asked())
-                .append_pair("prompt", &self.prompt)
-                .append_pair("state", state);
-            for (name, value) in [("org_type", &self.org_type), ("corpId", &self.corp_id)] {
-                if let Some(value) = value {
-                    query.append_pair(name, value);
-                }
-            }
-            if let Some(corp_id) = &self.exclusive_corp_id {
-                query
-                    .append_pair("exclusiveLogin", "true")
-                    .append_pair("exclusiveCorpId", corp_id);
-            }
-        }
+        url.query_pairs_mut()
+            .extend_pairs(self.parameters(app_key, redirect_uri, state));
         url
+    }
+
+    /// What DingTalk's script is given for the page in its frame, unencoded; nothing where no frame is wanted.
+    pub(crate) fn frame(
+        &self,
+        corp_id: &str,
+        app_key: &str,
+        redirect_uri: &str,
+        state: &str,
+    ) -> Option<Frame<'_>> {
+        let script = self.embedded_script.as_deref()?;
+        let mut parameters: Map<String, Value> = self
+            .parameters(app_key, redirect_uri, state)
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect();
+        if self.has_scope("corpid") {
+            parameters.insert("corpId".to_owned(), corp_id.into());
+        }
+        Some(Frame { script, parameters })
+    }
+
+    fn parameters<'a>(
+        &'a self,
+        app_key: &'a str,
+        redirect_uri: &'a str,
+        state: &'a str,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let exclusive_corp_id = self.exclusive_corp_id.as_deref();
+        [
+            ("redirect_uri", Some(redirect_uri)),
+            ("response_type", Some("code")),
+            ("client_id", Some(app_key)),
+            ("scope", Some(self.scope_asked())),
+            ("prompt", Some(&*self.prompt)),
+            ("state", Some(state)),
+            ("org_type", self.org_type.as_deref()),
+            ("corpId", self.corp_id.as_deref()),
+            ("exclusiveLogin", exclusive_corp_id.map(|_| "true")),
+            ("exclusiveCorpId", exclusive_corp_id),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+    }
+
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded_script.is_some()
     }
 
     pub(crate) fn is_for_anyone(&self) -> bool {
@@ -190,7 +269,7 @@ impl WebSignIn {
     fn scope_asked(&self) -> &str {
         match &self.scope {
             Some(scope) => scope,
-            None if self.is_for_anyone => "openid",
+            None if self.is_for_anyone || self.is_embedded() => "openid",
             None => "openid corpid",
         }
     }
@@ -240,15 +319,27 @@ impl LoginFlow for WebSignIn {
     }
 }
 
+/// A frame for DingTalk's page.
+pub(crate) struct Frame<'a> {
+    /// The script's address.
+    pub(crate) script: &'a str,
+    /// Its `loginParams`.
+    pub(crate) parameters: Map<String, Value>,
+}
+
 const MAX_TEXT: usize = 500;
+const EMBEDDED_SCRIPT: &str = "https://g.alicdn.com/dingding/h5-dingtalk-login/0.21.0/ddlogin.js";
+/// What that script frames: it is written in it.
+const EMBEDDED_ORIGIN: &str = "https://login.dingtalk.com";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoint::Region;
 
     #[test]
     fn what_cannot_work_is_refused_with_the_settings_name() {
-        let check = |web: WebSignIn| web.check("ding0a1b");
+        let check = |web: WebSignIn| web.check("ding0a1b", &Region::China.into());
         assert!(check(WebSignIn::new()).is_ok());
         assert!(check(WebSignIn::new().anyone().keep_user_token()).is_ok());
         assert!(check(WebSignIn::new().corp_id("ding0a1b").org_type("management")).is_ok());
@@ -270,10 +361,66 @@ mod tests {
             (WebSignIn::new().corp_id("ding9"), "corp_id"),
             (WebSignIn::new().anyone().scope("openid corpid"), "anyone"),
             (WebSignIn::new().exclusive_login("../x"), "exclusive_login"),
+            (
+                WebSignIn::new().embedded().scope("openid corpid"),
+                "embedded",
+            ),
+            (
+                WebSignIn::new().embedded_script("http://cdn.example.com/dd.js"),
+                "embedded_script",
+            ),
         ] {
             let error = check(web).unwrap_err().to_string();
             assert!(error.contains(&format!("web_sign_in.{setting}")), "{error}");
         }
+    }
+
+    #[test]
+    fn a_frame_is_refused_where_its_script_shows_another_sign_in_page() {
+        let check = |web: WebSignIn, endpoints: &Endpoints| web.check("ding0a1b", endpoints);
+        let sandbox = Endpoints::one("http://127.0.0.1:7070").unwrap();
+        let own = |web: WebSignIn| web.embedded_script("http://127.0.0.1:7070/sandbox/ddlogin.js");
+        let china = Region::China.into();
+        assert!(check(WebSignIn::new().embedded(), &china).is_ok());
+        assert!(check(own(WebSignIn::new()), &sandbox).is_ok());
+        assert!(check(own(WebSignIn::new()).embedded(), &sandbox).is_ok());
+        let chosen = WebSignIn::new()
+            .scope("openid corpid")
+            .org_type("management");
+        assert!(check(chosen.embedded(), &china).is_ok());
+        let international = Region::International.into();
+        let policy = Endpoints::one("https://a;script-src.example.com").unwrap();
+        for (web, endpoints) in [
+            (WebSignIn::new().embedded(), &international),
+            (own(WebSignIn::new()), &international),
+            (WebSignIn::new().embedded(), &sandbox),
+            (own(WebSignIn::new()), &policy),
+        ] {
+            let error = check(web, endpoints).unwrap_err().to_string();
+            assert!(error.contains("web_sign_in.embedded"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_frame_is_given_what_the_page_is_and_the_apps_own_corp() {
+        let frame = |web: &WebSignIn| {
+            let frame = web.frame("ding0a1b", "key", "https://hr.example.com/cb", "s");
+            Value::Object(frame.unwrap().parameters)
+        };
+        let usual = serde_json::json!({
+            "redirect_uri": "https://hr.example.com/cb", "response_type": "code", "client_id": "key", "scope": "openid",
+            "prompt": "consent", "state": "s",
+        });
+        assert_eq!(frame(&WebSignIn::new().embedded()), usual);
+        let chosen = WebSignIn::new()
+            .scope("openid corpid")
+            .org_type("management");
+        let chosen = frame(&chosen.embedded());
+        assert_eq!(
+            (&chosen["corpId"], &chosen["org_type"]),
+            (&"ding0a1b".into(), &"management".into())
+        );
+        assert!(WebSignIn::new().frame("ding0a1b", "key", "", "s").is_none());
     }
 
     #[test]

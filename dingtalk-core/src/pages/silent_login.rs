@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Frames, Page, Script, escape};
-use crate::error::catalogue::{self, Actor, Advice, Text};
+use super::{Frames, Page, Script, escape, problem, who};
+use crate::error::catalogue::{self, Advice, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
 
@@ -41,10 +41,6 @@ impl SilentLogin<'_> {
             .iter()
             .map(|advice| (advice.code.to_owned(), problem(advice, language)))
             .collect();
-        let who: Map<String, Value> = [Actor::User, Actor::CorpAdmin, Actor::Developer]
-            .into_iter()
-            .filter_map(|who| Some((who.as_str().to_owned(), language.pick(who.named()?).into())))
-            .collect();
         let signed_out = self
             .is_signed_out
             .then(|| problem(&catalogue::SESSION_SIGNED_OUT, language));
@@ -58,7 +54,7 @@ impl SilentLogin<'_> {
             "target": self.target,
             "signed_out": signed_out,
             "texts": texts,
-            "who": who,
+            "who": who(language),
             "busy": {"title": title, "detail": language.pick(BUSY_ACTION)},
             "again": language.pick(AGAIN),
             "sign_in": language.pick(SIGN_IN),
@@ -78,16 +74,6 @@ impl SilentLogin<'_> {
         }
         .into_reply()
     }
-}
-
-/// As the problem details of a reply say it.
-fn problem(advice: &Advice, language: Language) -> Value {
-    json!({
-        "code": advice.code,
-        "title": language.pick(advice.title),
-        "detail": language.pick(advice.action),
-        "who": advice.who.as_str(),
-    })
 }
 
 /// Connections to ourselves only. The iOS client's bridge calls its host by loading frames with these addresses, and a frame is

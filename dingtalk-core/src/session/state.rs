@@ -39,6 +39,8 @@ pub(crate) struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     Web,
+    /// The same page, in a frame on one of ours.
+    Embedded,
     LegacyQr,
     LegacyPassword,
 }
@@ -64,12 +66,18 @@ pub(crate) struct Returned {
 type Id = [u8; 16];
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Web, Self::LegacyQr, Self::LegacyPassword];
+    const ALL: [Self; 4] = [
+        Self::Web,
+        Self::Embedded,
+        Self::LegacyQr,
+        Self::LegacyPassword,
+    ];
 
     /// As `via` of a login's URL names it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Web => "web",
+            Self::Embedded => "embedded",
             Self::LegacyQr => "legacy_qr",
             Self::LegacyPassword => "legacy_password",
         }
@@ -228,7 +236,7 @@ fn read_id(text: &str) -> Option<Id> {
 }
 
 /// How long a sign-in may take.
-const LIFE: Duration = Duration::from_secs(600);
+pub(crate) const LIFE: Duration = Duration::from_secs(600);
 /// Sign-ins begun in one browser that may come back.
 const MAX_PENDING: usize = 5;
 /// A browser that was never asked to keep so many has them from elsewhere.
