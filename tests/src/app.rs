@@ -178,8 +178,8 @@ mod in_axum {
     }
 
     fn app(dingtalk: DingTalk, placement: Placement, gate: Gate) -> Router {
-        let auth = DingTalkAuth::new(dingtalk);
-        let routes = routes(gate);
+        let auth = DingTalkAuth::new(dingtalk.clone());
+        let routes = routes(dingtalk, gate);
         let fallback = async || StatusCode::NOT_FOUND;
         match placement {
             Placement::Right => routes.fallback(fallback).layer(auth),
@@ -214,7 +214,7 @@ mod in_axum {
         response
     }
 
-    fn routes(gate: Gate) -> Router {
+    fn routes(dingtalk: DingTalk, gate: Gate) -> Router {
         let inside = Router::new()
             .route("/page", get(hello))
             .route("/any", any(async || "for those who pass"));
@@ -231,6 +231,7 @@ mod in_axum {
             .route("/cached", get(cached))
             .route("/me", get(me))
             .route("/slow", get(slow).with_state(gate))
+            .route("/token", get(token).with_state(dingtalk))
             .nest("/guarded", inside.clone().layer(RequireDingTalk::new()))
             .nest(
                 "/nobody",
@@ -277,6 +278,15 @@ mod in_axum {
         gate.pass().await;
         format!("hello {}", user.name())
     }
+
+    async fn token(
+        State(dingtalk): State<DingTalk>,
+        user: DingTalkUser,
+    ) -> Result<String, StatusCode> {
+        let token = dingtalk.user_token(&user).await;
+        let token = token.map_err(|_| StatusCode::BAD_GATEWAY)?;
+        Ok(token.secret().expose().to_owned())
+    }
 }
 
 mod in_actix {
@@ -301,7 +311,7 @@ mod in_actix {
         gate: Gate,
         stopped: Receiver<()>,
     ) {
-        let auth = DingTalkAuth::new(dingtalk);
+        let auth = DingTalkAuth::new(dingtalk.clone());
         // Each placement makes another type of app, so each has its own server.
         macro_rules! serve {
             ($app:expr) => {{
@@ -324,14 +334,14 @@ mod in_actix {
         match placement {
             Placement::Right => serve!(
                 App::new()
-                    .configure(|app| routes(app, &gate))
+                    .configure(|app| routes(app, &dingtalk, &gate))
                     .default_service(fallback())
                     .wrap(auth.clone())
             ),
             Placement::Missing => {
                 serve!(
                     App::new()
-                        .configure(|app| routes(app, &gate))
+                        .configure(|app| routes(app, &dingtalk, &gate))
                         .default_service(fallback())
                 )
             }
@@ -339,7 +349,7 @@ mod in_actix {
                 App::new()
                     .service(
                         web::scope("/inner")
-                            .configure(|app| routes(app, &gate))
+                            .configure(|app| routes(app, &dingtalk, &gate))
                             .wrap(auth.clone())
                     )
                     .default_service(fallback())
@@ -362,14 +372,14 @@ mod in_actix {
                 App::new()
                     .service(
                         web::scope("")
-                            .configure(|app| routes(app, &gate))
+                            .configure(|app| routes(app, &dingtalk, &gate))
                             .wrap(auth.clone())
                     )
                     .default_service(fallback())
             ),
             Placement::AroundPermissiveCors => serve!(
                 App::new()
-                    .configure(|app| routes(app, &gate))
+                    .configure(|app| routes(app, &dingtalk, &gate))
                     .default_service(fallback())
                     .wrap(from_fn(permissive_cors))
                     .wrap(auth.clone())
@@ -399,12 +409,13 @@ mod in_actix {
         Ok(response)
     }
 
-    fn routes(app: &mut ServiceConfig, gate: &Gate) {
+    fn routes(app: &mut ServiceConfig, dingtalk: &DingTalk, gate: &Gate) {
         let inside = |app: &mut ServiceConfig| {
             app.route("/page", web::get().to(hello))
                 .route("/any", web::to(async || "for those who pass"));
         };
         app.app_data(web::Data::new(gate.clone()))
+            .app_data(web::Data::new(dingtalk.clone()))
             .route("/", web::get().to(hello))
             .service(
                 web::resource("/orders")
@@ -421,6 +432,7 @@ mod in_actix {
             .route("/cached", web::get().to(cached))
             .route("/me", web::get().to(me))
             .route("/slow", web::get().to(slow))
+            .route("/token", web::get().to(token))
             .service(
                 web::scope("/guarded")
                     .configure(inside)
@@ -460,6 +472,13 @@ mod in_actix {
     async fn slow(gate: web::Data<Gate>, user: DingTalkUser) -> String {
         gate.pass().await;
         format!("hello {}", user.name())
+    }
+
+    async fn token(dingtalk: web::Data<DingTalk>, user: DingTalkUser) -> HttpResponse {
+        match dingtalk.user_token(&user).await {
+            Ok(token) => HttpResponse::Ok().body(token.secret().expose().to_owned()),
+            Err(_) => HttpResponse::BadGateway().finish(),
+        }
     }
 
     fn public(body: String) -> HttpResponse {

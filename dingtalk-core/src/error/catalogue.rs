@@ -103,17 +103,17 @@ catalogue! {
     /// DingTalk does not know the code.
     CODE_INVALID = "login.code_invalid", 401, User,
         "The login code is no longer valid" / "登录授权码已失效",
-        "Ask DingTalk for a new code: a code works once and for five minutes. Opening the app again does that." /
-        "请重新获取授权码：授权码五分钟内有效且只能使用一次。重新打开应用即可。";
+        "Sign in again, or open the app again: a login code works once, and for a few minutes only." /
+        "请重新登录或重新打开应用：授权码只能使用一次，且数分钟后失效。";
     /// The code came here before.
     CODE_USED = "login.code_used", 401, User,
         "This login code was used already" / "登录授权码已被使用",
-        "Ask DingTalk for a new code. Opening the app again does that." / "请重新获取授权码，重新打开应用即可。";
+        "Sign in again, or open the app again: a login code works once." / "请重新登录或重新打开应用：授权码只能使用一次。";
     /// Sent, and no answer.
     CODE_UNCONFIRMED = "login.code_unconfirmed", 401, User,
         "DingTalk did not confirm the login" / "钉钉未确认本次登录",
-        "Ask DingTalk for a new code: this one may be used up. Opening the app again does that." /
-        "请重新获取授权码：当前授权码可能已被使用。重新打开应用即可。";
+        "Sign in again, or open the app again: this login code may be used up." /
+        "请重新登录或重新打开应用：当前授权码可能已被使用。";
     /// The request came from another site.
     ORIGIN_REFUSED = "login.origin_refused", 403, Developer,
         "This request came from another site" / "此请求来自其他网站",

@@ -19,7 +19,7 @@ use crate::error::code::Class;
 use crate::error::{Error, Outage, Refusal};
 use crate::secret::Secret;
 use crate::session::seal::{self, Sealer};
-use crate::store::once::Once;
+use crate::store::once::{Once, Taken};
 use crate::store::{BoxError, Entry, Store};
 use crate::user::User;
 
@@ -149,16 +149,32 @@ impl UserTokens {
         Ok(result)
     }
 
-    /// Renews a version, or waits for the instance that does.
+    /// Renews a version, or waits for the instance that does; when that one failed and the refresh token is still good, goes on
+    /// in its place.
     async fn renew(&self, app: &App, key: &str, kept: &Kept) -> Result<UserToken, Error> {
-        let lease = format!("{key}:{}", kept.version);
-        let Some(taken) = self
-            .once
-            .take("user token", lease, self.limit + GRACE)
-            .await?
-        else {
-            return self.newer(key, kept.version).await;
-        };
+        let begun = self.time.moment();
+        while begun.run(self.time.moment()) < self.limit {
+            let lease = format!("{key}:{}", kept.version);
+            let life = self.limit + GRACE;
+            if let Some(taken) = self.once.take("user token", lease, life).await? {
+                return self.renew_alone(app, key, kept, taken).await;
+            }
+            self.time.sleep(LOOK_EVERY).await;
+            let there = self.load(key).await?.ok_or(NONE)?;
+            if there.version > kept.version {
+                return Ok(there.token());
+            }
+        }
+        Err(Error::unavailable("user token", Outage::TimedOut))
+    }
+
+    async fn renew_alone(
+        &self,
+        app: &App,
+        key: &str,
+        kept: &Kept,
+        taken: Taken,
+    ) -> Result<UserToken, Error> {
         // Whoever had the lease before may have been done by the time we took it.
         let there = self.load(key).await?.ok_or(NONE)?;
         if there.version > kept.version {
@@ -228,19 +244,6 @@ impl UserTokens {
             tracing::warn!(%error, "a dead user token is still in the store");
         }
         None
-    }
-
-    /// Waits for another instance's renewal.
-    async fn newer(&self, key: &str, version: u64) -> Result<UserToken, Error> {
-        let begun = self.time.moment();
-        while begun.run(self.time.moment()) < self.limit {
-            let there = self.load(key).await?.ok_or(NONE)?;
-            if there.version > version {
-                return Ok(there.token());
-            }
-            self.time.sleep(LOOK_EVERY).await;
-        }
-        Err(Error::unavailable("user token", Outage::TimedOut))
     }
 
     async fn load(&self, key: &str) -> Result<Option<Kept>, Error> {

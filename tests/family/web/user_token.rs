@@ -118,6 +118,7 @@ both! {
     /// A13
     async fn fifty_requests_with_an_expired_token_make_one_renewal(framework) {
         let (setup, there, clock) = two(framework).await;
+        let other = framework.start(there, Placement::Right, Gate::default());
         let mut browser = setup.browser();
         sign_in(&setup, &mut browser, "/").await;
         let user = user(&setup.dingtalk, &browser);
@@ -127,16 +128,45 @@ both! {
             assert!(!works(&setup, &first).await);
             setup.sandbox.reset_calls();
             let asking = (0..50).map(|at| {
-                let handle = if at % 2 == 0 { setup.dingtalk.clone() } else { there.clone() };
-                let user = user.clone();
-                tokio::spawn(async move { handle.user_token(&user).await })
+                let address = if at % 2 == 0 { setup.app.address() } else { other.address() };
+                let (name, value) = browser.session().expect("signed in");
+                let request = Request::new("GET", "/token").fetch().header("cookie", format!("{name}={value}"));
+                tokio::spawn(request.send(address))
             });
-            let tokens = clock.drive(|| 1, || 0, join_all(asking)).await;
+            let answers = clock.drive(|| 1, || 0, join_all(asking)).await;
             assert_eq!(setup.sandbox.call_count_of(route::USER_ACCESS_TOKEN), 1, "round {round}");
-            let tokens: Vec<UserToken> = tokens.into_iter().map(|token| token.unwrap().unwrap()).collect();
-            assert!(tokens.iter().all(|token| token.secret().matches(tokens[0].secret())));
-            assert!(works(&setup, &tokens[0]).await);
+            let token = setup.dingtalk.user_token(&user).await.unwrap();
+            for answer in answers {
+                let answer = answer.unwrap();
+                assert_eq!((answer.status, &*answer.text()), (200, token.secret().expose()));
+            }
+            assert!(works(&setup, &token).await);
         }
+    }
+
+    async fn where_one_instance_fails_the_one_that_waits_renews(framework) {
+        let (setup, there, clock) = two(framework).await;
+        let mut browser = setup.browser();
+        sign_in(&setup, &mut browser, "/").await;
+        let user = user(&setup.dingtalk, &browser);
+        setup.advance(7200);
+        setup.sandbox.reset_calls();
+        let throttled = "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi";
+        setup.sandbox.fault(Fault::code(403, throttled).on(route::USER_ACCESS_TOKEN).times(1));
+        let hold = setup.sandbox.hold(route::USER_ACCESS_TOKEN);
+        let ask = |handle: &DingTalk| {
+            let (handle, user) = (handle.clone(), user.clone());
+            tokio::spawn(async move { handle.user_token(&user).await })
+        };
+        let failing = ask(&setup.dingtalk);
+        hold.wait_for(1).await;
+        let waiting = ask(&there);
+        clock.idle(|| 2, || 1).await;
+        hold.release();
+        assert!(clock.drive(|| 1, || 0, failing).await.unwrap().is_err());
+        let token = clock.drive(|| 1, || 0, waiting).await.unwrap().unwrap();
+        assert!(works(&setup, &token).await);
+        assert_eq!(setup.sandbox.call_count_of(route::USER_ACCESS_TOKEN), 2);
     }
 
     async fn a_logout_takes_the_token_along_for_good(framework) {
