@@ -57,10 +57,47 @@ fn serve(listen: SocketAddr, world: World) -> Result<(), String> {
         let sandbox = Sandbox::builder().world(world).listen(listen).start().await;
         let sandbox = sandbox.map_err(|error| format!("--listen {listen}: {error}"))?;
         println!("DingTalk sandbox (钉钉沙箱): {}", sandbox.url());
+        if let Some(settings) = settings(sandbox.world(), sandbox.url(), &session_key()?) {
+            print!("{settings}");
+        }
         println!("Stop with Ctrl-C.");
         std::future::pending::<()>().await;
         Ok(())
     })
+}
+
+/// What a shell tells an app of yours to be the world's first app; nothing where that one has no home page.
+fn settings(world: &World, url: &str, session_key: &str) -> Option<String> {
+    let app = world.apps.first()?;
+    let home: hyper::Uri = app.home_url.parse().ok()?;
+    let variables = [
+        ("ENDPOINT", url),
+        ("JSAPI_SCRIPT", &format!("{url}/sandbox/jsapi.js")),
+        (
+            "PUBLIC_ORIGIN",
+            &format!("{}://{}", home.scheme_str()?, home.authority()?),
+        ),
+        ("CORP_ID", &app.corp_id),
+        ("APP_KEY", &app.app_key),
+        ("APP_SECRET", &app.app_secret),
+        ("SESSION_KEY", session_key),
+    ];
+    let lines = variables.map(|(name, value)| {
+        let value = value.replace('\'', r"'\''");
+        format!("  export DINGTALK_{name}='{value}'\n")
+    });
+    Some(format!(
+        "For an app of yours, to be {} here:\n{}",
+        app.name,
+        lines.concat()
+    ))
+}
+
+/// A new one, so that nobody's real key is one that was printed somewhere.
+fn session_key() -> Result<String, String> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[derive(Debug)]
@@ -175,6 +212,29 @@ mod tests {
                 .unwrap_err()
                 .starts_with("--help takes no value")
         );
+    }
+
+    #[test]
+    fn an_app_of_yours_is_told_how_to_be_the_first_app() {
+        let mut world = World::default();
+        let url = "http://127.0.0.1:7070";
+        let told = settings(&world, url, "k").unwrap();
+        assert_eq!(
+            told,
+            "For an app of yours, to be 人事系统 (HR) here:\n\
+            \x20 export DINGTALK_ENDPOINT='http://127.0.0.1:7070'\n\
+            \x20 export DINGTALK_JSAPI_SCRIPT='http://127.0.0.1:7070/sandbox/jsapi.js'\n\
+            \x20 export DINGTALK_PUBLIC_ORIGIN='http://127.0.0.1:8080'\n\
+            \x20 export DINGTALK_CORP_ID='ding0a1b2c3d4e5f6a7b'\n\
+            \x20 export DINGTALK_APP_KEY='dinghr0000000000001'\n\
+            \x20 export DINGTALK_APP_SECRET='hr-secret-0000000000000000000001'\n\
+            \x20 export DINGTALK_SESSION_KEY='k'\n"
+        );
+        world.apps[0].app_secret = "it's".to_owned();
+        let told = settings(&world, url, "k").unwrap();
+        assert!(told.contains(r"APP_SECRET='it'\''s'"), "{told}");
+        world.apps[0].home_url.clear();
+        assert_eq!(settings(&world, url, "k"), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     frozen, getuserinfo, token,
 };
 
-const HR_HOME: &str = "http://127.0.0.1:7081";
+const HR_HOME: &str = "http://127.0.0.1:8080";
 const EXPENSES_HOME: &str = "http://127.0.0.1:7082";
 const WAREHOUSE_HOME: &str = "http://127.0.0.1:7083";
 
@@ -43,10 +43,10 @@ async fn the_page_frames_the_app_for_the_person_and_nothing_else() {
     let sandbox = frozen(|_| {}).await;
     let page = page(&sandbox, &format!("app={}&user=lina02", HR.0)).await;
     assert_eq!(page.status(), 200);
-    let login = "data-src=\"http://127.0.0.1:7081/dingtalk/login?via=client&amp;corpid=ding0a1b2c3d4e5f6a7b&amp;\
+    let login = "data-src=\"http://127.0.0.1:8080/dingtalk/login?via=client&amp;corpid=ding0a1b2c3d4e5f6a7b&amp;\
                  return_to=%2F%3Fcorpid%3Dding0a1b2c3d4e5f6a7b\"";
     assert!(page.body().contains(login));
-    let browser = "href=\"http://127.0.0.1:7081/?corpid=ding0a1b2c3d4e5f6a7b\" target=\"_blank\"";
+    let browser = "href=\"http://127.0.0.1:8080/?corpid=ding0a1b2c3d4e5f6a7b\" target=\"_blank\"";
     assert!(page.body().contains(browser));
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"));
@@ -60,7 +60,7 @@ async fn the_page_frames_the_app_for_the_person_and_nothing_else() {
 async fn a_link_in_a_chat_leaves_the_place_of_the_corp_empty() {
     let sandbox = frozen(|_| {}).await;
     let page = page(&sandbox, &format!("app={}&from=chat", HR.0)).await;
-    let login = "data-src=\"http://127.0.0.1:7081/dingtalk/login?via=client&amp;return_to=%2F%3Fcorpid%3D%24CORPID%24\"";
+    let login = "data-src=\"http://127.0.0.1:8080/dingtalk/login?via=client&amp;return_to=%2F%3Fcorpid%3D%24CORPID%24\"";
     assert!(page.body().contains(login));
 }
 
@@ -89,7 +89,7 @@ async fn the_page_is_another_site_than_the_app_unless_asked_not_to_be() {
     );
 
     let at_localhost =
-        frozen(|world| world.apps[0].home_url = "http://localhost:7081/".to_owned()).await;
+        frozen(|world| world.apps[0].home_url = "http://localhost:8080/".to_owned()).await;
     let moved = page(&at_localhost, &format!("app={}", HR.0)).await;
     let address = at_localhost.address();
     assert!(
@@ -161,7 +161,7 @@ async fn everything_the_client_page_loads_is_there() {
 async fn every_site_may_load_the_jsapi_script() {
     let sandbox = frozen(|_| {}).await;
     let headers = [
-        "origin: http://127.0.0.1:7081",
+        "origin: http://127.0.0.1:8080",
         "sec-fetch-site: cross-site",
         "sec-fetch-dest: script",
     ];
@@ -253,7 +253,7 @@ async fn somebody_in_two_organisations_is_who_they_are_in_the_one_asked_for() {
 async fn a_question_dingtalk_would_refuse_is_refused_as_dingtalk_does() {
     let sandbox = frozen(|_| {}).await;
     let corp = "1002,corpId不合法";
-    let domain = "对应企业没有127.0.0.1:7081域名微应用";
+    let domain = "对应企业没有127.0.0.1:8080域名微应用";
     let evil = "对应企业没有evil.example域名微应用";
     let permission = "没有调用权限";
     for (change, mobile, pc, message) in [
