@@ -47,6 +47,21 @@ async fn begin(browser: &mut Browser, target: &str) -> Begun {
     begun(&answer)
 }
 
+/// Begins a sign-in by a way of ours that goes on to `target`; gives its state.
+async fn begin_by(browser: &mut Browser, via: &str, target: &str) -> String {
+    let target = utf8_percent_encode(target, NON_ALPHANUMERIC);
+    let login = format!("/dingtalk/login?via={via}&return_to={target}");
+    state_of(&browser.open(&login).await)
+}
+
+/// The state of a sign-in that was begun, on DingTalk's page or in a frame on ours.
+fn state_of(answer: &Answer) -> String {
+    if answer.status == 200 {
+        return embedded::state(answer);
+    }
+    begun(answer).state
+}
+
 fn begun(answer: &Answer) -> Begun {
     assert_eq!(answer.status, 303, "{}", answer.text());
     let page = Url::parse(answer.header("location").unwrap()).unwrap();

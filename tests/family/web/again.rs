@@ -2,9 +2,10 @@
 
 use dingtalk_core::{InternalApp, LegacySignIn, SessionKey, WebSignIn};
 use dingtalk_sandbox::World;
-use dingtalk_tests::{Answer, Browser, Framework, Gate, Placement, Request, both, build_app};
+use dingtalk_tests::{Answer, Browser, Gate, Placement, Request, both, build_app};
 
-use super::{any_code, begin, come_back, refused, start, with};
+use super::embedded::embedded;
+use super::{any_code, begin, begin_by, come_back, refused, start, with};
 
 /// What nobody should see again.
 const HOSTILE: &str = "%3Cb%3Ecanary&error_description=%3Cscript%3Ecanary&return_to=/canary&canary=%0d%0acanary:%201&scope=canary";
@@ -24,80 +25,65 @@ both! {
     /// A1, A2, A4, A8, A9, A12
     async fn whatever_comes_back_wrong_offers_to_sign_in_again(framework) {
         let key = SessionKey::generate().unwrap();
-        let setup = with(framework, |web| web, |builder| builder.session_key(key.clone())).await;
         let older = |app: InternalApp| app.legacy_sign_in(LegacySignIn::new("dingoaolder", "secret"));
-        let older = build_app(&setup.sandbox, older, |builder| builder.session_key(key.clone())).unwrap();
-        let older = Framework::start(framework, older, Placement::Right, Gate::default());
         let elsewhere = start(framework).await;
-        let (known, unknown) = ("login?via=web&amp;return_to=%2Forders%3Fx%3D1%23%2F3", "login?return_to=%2F");
-        for (case, status, reason, again) in [
-            ("no state", 400, "login.callback_malformed", unknown),
-            ("an empty state", 400, "login.state_invalid", unknown),
-            ("no state but an error", 400, "login.callback_malformed", unknown),
-            ("junk for a state", 400, "login.state_invalid", unknown),
-            ("a state twice", 400, "login.callback_malformed", unknown),
-            ("another server's", 400, "login.state_invalid", unknown),
-            ("another way's", 400, "login.state_invalid", unknown),
-            ("another browser's", 400, "login.state_elsewhere", known),
-            ("a used one", 400, "login.state_used", known),
-            ("an old one", 400, "login.state_expired", known),
-            ("no code", 400, "login.callback_malformed", known),
-            ("a refusal", 401, "login.declined", known),
-        ] {
-            let mut pages = Vec::new();
-            for (language, lang) in [("en", "en"), ("zh-CN", "zh")] {
-                let mut browser = setup.browser();
-                let begun = begin(&mut browser, "/orders?x=1#/3").await;
-                let begun_by = |address| {
-                    let mut browser = browser.clone();
-                    browser.go_to(address);
-                    browser
-                };
-                let mut state = begun.state.clone();
-                match case {
-                    "another server's" => state = begin(&mut begun_by(elsewhere.app.address()), "/").await.state,
-                    "another way's" => {
-                        let mut at_older = begun_by(older.address());
-                        state = super::begun(&at_older.open("/dingtalk/login?via=legacy_qr").await).state;
-                        browser.cookies = at_older.cookies;
+        for via in ["web", "embedded"] {
+            let web = |web: WebSignIn| if via == "embedded" { embedded(web) } else { web };
+            let setup = with(framework, web, |builder| builder.session_key(key.clone())).await;
+            let older = build_app(&setup.sandbox, older, |builder| builder.session_key(key.clone())).unwrap();
+            let older = framework.start(older, Placement::Right, Gate::default());
+            for case in CASES {
+                let mut pages = Vec::new();
+                for (language, lang) in [("en", "en"), ("zh-CN", "zh")] {
+                    let mut browser = setup.browser();
+                    let mut state = begin_by(&mut browser, via, "/orders?x=1#/3").await;
+                    let at = |address| {
+                        let mut browser = browser.clone();
+                        browser.go_to(address);
+                        browser
+                    };
+                    match case.what {
+                        "another server's" => state = begin(&mut at(elsewhere.app.address()), "/").await.state,
+                        "another way's" => {
+                            let mut at_older = at(older.address());
+                            state = super::begun(&at_older.open("/dingtalk/login?via=legacy_qr").await).state;
+                            browser.cookies = at_older.cookies;
+                        }
+                        "another browser's" => browser = setup.browser(),
+                        "a used one" => {
+                            let mut copy = browser.clone();
+                            assert_eq!(come_back(&mut copy, &any_code(&setup), &state).await.status, 303);
+                        }
+                        "an old one" => setup.advance(601),
+                        _ => {}
                     }
-                    "another browser's" => browser = setup.browser(),
-                    "a used one" => {
-                        let mut copy = browser.clone();
-                        assert_eq!(come_back(&mut copy, &any_code(&setup), &state).await.status, 303);
+                    let code = any_code(&setup);
+                    let query = case.query.replace("{code}", &code).replace("{state}", &state);
+                    setup.sandbox.reset_calls();
+                    let answer = come_back_with(&mut browser, &query, language).await;
+                    let what = format!("{via}, {}: {}", case.what, answer.text());
+                    assert_eq!(refused(&answer), (case.status, case.reason.into()), "{what}");
+                    let text = answer.text();
+                    assert!(text.contains(&format!("<html lang=\"{lang}")), "{what}");
+                    // Where it was begun is known from a state of ours only.
+                    let again = if case.is_ours {
+                        format!("/dingtalk/login?via={via}&amp;return_to=%2Forders%3Fx%3D1%23%2F3")
+                    } else {
+                        "/dingtalk/login?return_to=%2F".to_owned()
+                    };
+                    assert!(text.contains(&format!("id=\"go\" href=\"{again}\"")), "{what}");
+                    super::assert_clean(&answer, &code, &state);
+                    for (name, value) in &answer.headers {
+                        assert!(!name.contains("canary") && !value.contains("canary"), "{what}");
                     }
-                    "an old one" => setup.advance(601),
-                    _ => {}
+                    assert!(!text.contains("canary") && !text.contains("access_denied"), "{what}");
+                    assert_eq!((answer.session(), setup.sandbox.call_count()), (None, 0), "{what}");
+                    // The offer begins another.
+                    super::state_of(&browser.open(&again.replace("&amp;", "&")).await);
+                    pages.push(text);
                 }
-                let code = any_code(&setup);
-                let query = match case {
-                    "no state" => format!("code={code}"),
-                    "an empty state" => format!("code={code}&state="),
-                    "no state but an error" => "error=access_denied".to_owned(),
-                    "junk for a state" => format!("code={code}&state=canary"),
-                    "a state twice" => format!("code={code}&state={state}&state={state}"),
-                    "no code" => format!("state={state}"),
-                    "a refusal" => format!("error=canary&state={state}"),
-                    _ => format!("code={code}&state={state}"),
-                };
-                setup.sandbox.reset_calls();
-                let answer = come_back_with(&mut browser, &query, language).await;
-                assert_eq!(refused(&answer), (status, reason.into()), "{case}");
-                let text = answer.text();
-                assert!(text.contains(&format!("<html lang=\"{lang}")), "{case}: {text}");
-                assert!(text.contains(&format!("id=\"go\" href=\"/dingtalk/{again}\"")), "{case}: {text}");
-                super::assert_clean(&answer, &code, &state);
-                for (name, value) in &answer.headers {
-                    assert!(!name.contains("canary") && !value.contains("canary"), "{case}: {name}");
-                }
-                assert!(!text.contains("canary") && !text.contains("access_denied"), "{case}: {text}");
-                assert_eq!((answer.session(), setup.sandbox.call_count()), (None, 0), "{case}");
-                // The offer leads to DingTalk's page.
-                let again = again.replace("&amp;", "&");
-                super::begun(&browser.open(&format!("/dingtalk/{again}")).await);
-                pages.push(text);
+                assert_ne!(pages[0], pages[1]);
             }
-            assert_ne!(pages[0], pages[1]);
         }
     }
 
@@ -125,3 +111,94 @@ both! {
         assert!(!answer.text().contains("href="), "{}", answer.text());
     }
 }
+
+/// Something that comes back wrong.
+struct Case {
+    what: &'static str,
+    query: &'static str,
+    status: u16,
+    reason: &'static str,
+    /// Whether its state is one of ours.
+    is_ours: bool,
+}
+
+const fn case(
+    what: &'static str,
+    query: &'static str,
+    status: u16,
+    reason: &'static str,
+    is_ours: bool,
+) -> Case {
+    Case {
+        what,
+        query,
+        status,
+        reason,
+        is_ours,
+    }
+}
+
+const BOTH: &str = "code={code}&state={state}";
+
+const CASES: [Case; 12] = [
+    case(
+        "no state",
+        "code={code}",
+        400,
+        "login.callback_malformed",
+        false,
+    ),
+    case(
+        "an empty state",
+        "code={code}&state=",
+        400,
+        "login.state_invalid",
+        false,
+    ),
+    case(
+        "no state but an error",
+        "error=access_denied",
+        400,
+        "login.callback_malformed",
+        false,
+    ),
+    case(
+        "junk for a state",
+        "code={code}&state=canary",
+        400,
+        "login.state_invalid",
+        false,
+    ),
+    case(
+        "a state twice",
+        "code={code}&state={state}&state={state}",
+        400,
+        "login.callback_malformed",
+        false,
+    ),
+    case("another server's", BOTH, 400, "login.state_invalid", false),
+    case("another way's", BOTH, 400, "login.state_invalid", false),
+    case(
+        "another browser's",
+        BOTH,
+        400,
+        "login.state_elsewhere",
+        true,
+    ),
+    case("a used one", BOTH, 400, "login.state_used", true),
+    case("an old one", BOTH, 400, "login.state_expired", true),
+    case(
+        "no code",
+        "state={state}",
+        400,
+        "login.callback_malformed",
+        true,
+    ),
+    case(
+        "a refusal",
+        "error=canary&state={state}",
+        401,
+        "login.declined",
+        true,
+    ),
+];

@@ -12,7 +12,7 @@ async fn start(framework: Framework) -> Setup {
     with(framework, embedded, |builder| builder).await
 }
 
-fn embedded(web: WebSignIn) -> WebSignIn {
+pub(super) fn embedded(web: WebSignIn) -> WebSignIn {
     web.embedded_script(SCRIPT)
 }
 
@@ -24,7 +24,7 @@ fn data(page: &Answer) -> Value {
     serde_json::from_str(data.split("</script>").next().unwrap()).unwrap()
 }
 
-fn state(page: &Answer) -> String {
+pub(super) fn state(page: &Answer) -> String {
     data(page)["parameters"]["state"]
         .as_str()
         .unwrap()

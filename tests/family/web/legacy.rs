@@ -14,6 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use url::Url;
 
+use super::embedded::embedded;
 use super::{Begun, begun, callback, parameter, refused};
 
 const WAYS: [&str; 2] = ["legacy_qr", "legacy_password"];
@@ -315,15 +316,17 @@ both! {
         let older = instance(Some(settings()), None);
         let other_older = instance(Some(LegacySignIn::new("dingoaother", own.app_secret.clone())), None);
         let newer = instance(None, Some(WebSignIn::new()));
-        let all = [("legacy_qr", &older), ("legacy_password", &other_older), ("web", &newer)];
+        let framed = instance(None, Some(embedded(WebSignIn::new())));
+        let all = [("legacy_qr", &older), ("legacy_password", &other_older), ("web", &newer), ("embedded", &framed)];
         for (via, begun_at) in all {
             for (at, returned_to) in all {
                 setup.sandbox.reset_calls();
                 let mut browser = Browser::new(begun_at.address());
-                let begun = begin(&mut browser, via, "/").await;
+                let state = super::begin_by(&mut browser, via, "/").await;
                 browser.go_to(returned_to.address());
-                let answer = come_back(&mut browser, &any_code(&setup), &begun.state).await;
-                let is_own = via == at;
+                let answer = come_back(&mut browser, &any_code(&setup), &state).await;
+                // A page with a frame offers DingTalk's page too.
+                let is_own = via == at || (via, at) == ("web", "embedded");
                 assert_eq!(refused(&answer).1 != "login.state_invalid", is_own, "{via} at {at}: {}", answer.text());
                 assert_eq!(setup.sandbox.call_count() > 0, is_own, "{via} at {at}");
             }
