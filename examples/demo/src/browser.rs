@@ -21,6 +21,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// What it says, in a line: where it leads, our code and title, or how it begins.
+    pub(crate) fn gist(&self) -> String {
+        let (code, title) = match between(&self.body, "<title>", "</title>") {
+            Some(title) => {
+                // A refusal's page ends with its code.
+                let end = self.body.rsplit("<code>").next().unwrap_or_default();
+                let code = between(end, "", "</code>").unwrap_or_default();
+                (code.to_owned(), title.to_owned())
+            }
+            None => (self.says("/code"), self.says("/title")),
+        };
+        let said = match &self.location {
+            Some(location) => format!("leads to {location}"),
+            None if title.is_empty() => self.body.clone(),
+            None => format!("{code} \"{title}\""),
+        };
+        let words: Vec<&str> = said.split_whitespace().collect();
+        words.join(" ").chars().take(200).collect()
+    }
+
     /// A member of a JSON answer, as text.
     pub(crate) fn says(&self, pointer: &str) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
@@ -104,4 +124,10 @@ impl Browser {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
+}
+
+/// What stands between two pieces of a text.
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(between, _)| between)
 }

@@ -8,6 +8,7 @@ use dingtalk_sandbox::Sandbox;
 
 use crate::DemoApp;
 use crate::browser::{Answer, Browser};
+use crate::embedded_page::EmbeddedPage;
 use crate::sign_in_page::SignInPage;
 
 pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode, Box<dyn Error>> {
@@ -20,10 +21,16 @@ pub(crate) async fn run(sandbox: &Sandbox, apps: &[DemoApp]) -> Result<ExitCode,
     };
     for app in apps {
         tour.app = app;
-        tour.visit(&app.origin).await?;
-        tour.sign_in_by_qr_code(&app.origin).await?;
-        tour.sign_in_by_password(&app.origin).await?;
-        tour.sign_in_on_older_pages(&app.origin).await?;
+        let done = tour.visit(&app.origin).await;
+        tour.end_part(done);
+        let done = tour.sign_in_by_qr_code(&app.origin).await;
+        tour.end_part(done);
+        let done = tour.sign_in_by_password(&app.origin).await;
+        tour.end_part(done);
+        let done = tour.sign_in_in_frame(&app.origin).await;
+        tour.end_part(done);
+        let done = tour.sign_in_on_older_pages(&app.origin).await;
+        tour.end_part(done);
     }
     for (part, (passed, failed)) in &tour.counts {
         println!("{part}: {passed} passed, {failed} failed");
@@ -141,7 +148,7 @@ impl Tour<'_> {
     async fn sign_in_by_qr_code(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
         self.part = BY_QR_CODE;
         let mut browser = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut browser, "").await?;
+        let page = self.sign_in_page(&mut browser, "web").await?;
         let back = page.scan("unionZhangWei0001").await?;
         let answer = land(&mut browser, &back).await?;
         self.line(
@@ -161,7 +168,7 @@ impl Tour<'_> {
         );
 
         let mut declining = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut declining, "").await?;
+        let page = self.sign_in_page(&mut declining, "web").await?;
         let back = page.refuse().await?;
         let answer = declining.open(&back).await?;
         self.line(
@@ -177,7 +184,7 @@ impl Tour<'_> {
     async fn sign_in_by_password(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
         self.part = BY_PASSWORD;
         let mut browser = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut browser, "").await?;
+        let page = self.sign_in_page(&mut browser, "web").await?;
         let back = page.type_in("lina02", "dingtalk").await?;
         let answer = land(&mut browser, &back).await?;
         self.line(
@@ -190,17 +197,37 @@ impl Tour<'_> {
         Ok(())
     }
 
+    async fn sign_in_in_frame(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
+        self.part = IN_A_FRAME;
+        let mut browser = Browser::new(origin)?;
+        let page = EmbeddedPage::read(&browser.open(&login("embedded")).await?)?;
+        let frame = SignInPage::open(self.sandbox, page.frame()?.as_str()).await?;
+        let told = frame.scan_in_frame("unionZhangWei0001").await?;
+        let back = page.callback(&told)?;
+        let answer = land(&mut browser, back.as_str()).await?;
+        self.line("QR code in a frame, warm", &answer, 200, "你好, 张伟", 4);
+        let answer = browser.open(back.as_str()).await?;
+        self.line(
+            "the frame's word taken twice refused",
+            &answer,
+            400,
+            "login.state_elsewhere",
+            0,
+        );
+        Ok(())
+    }
+
     async fn sign_in_on_older_pages(&mut self, origin: &str) -> Result<(), Box<dyn Error>> {
         self.part = ON_OLDER_PAGES;
         let mut by_qr_code = Browser::new(origin)?;
-        let page = self.sign_in_page(&mut by_qr_code, "via=legacy_qr&").await?;
+        let page = self.sign_in_page(&mut by_qr_code, "legacy_qr").await?;
         let back = page.scan("unionZhangWei0001").await?;
         let answer = land(&mut by_qr_code, &back).await?;
         self.line("older page by QR code, warm", &answer, 200, "你好, 张伟", 3);
 
         let mut by_password = Browser::new(origin)?;
         let page = self
-            .sign_in_page(&mut by_password, "via=legacy_password&")
+            .sign_in_page(&mut by_password, "legacy_password")
             .await?;
         let back = page.type_in("lina02", "dingtalk").await?;
         let answer = land(&mut by_password, &back).await?;
@@ -214,22 +241,17 @@ impl Tour<'_> {
         Ok(())
     }
 
-    /// DingTalk's page, where a page load of the app leads.
+    /// DingTalk's page, where our login leads.
     async fn sign_in_page(
         &self,
         browser: &mut Browser,
         via: &str,
     ) -> Result<SignInPage<'_>, Box<dyn Error>> {
-        let login = format!(
-            "/dingtalk/login?{via}return_to={}",
-            TARGET
-                .replace('?', "%3F")
-                .replace('=', "%3D")
-                .replace('#', "%23")
-        );
-        let answer = browser.open(&login).await?;
-        let address = answer.location.ok_or("the login leads nowhere")?;
-        SignInPage::open(self.sandbox, &address).await
+        let answer = browser.open(&login(via)).await?;
+        match &answer.location {
+            Some(address) => SignInPage::open(self.sandbox, address).await,
+            None => Err(format!("the login leads nowhere: {}", answer.gist()).into()),
+        }
     }
 
     fn code(&self, user_id: &str) -> Result<String, Box<dyn Error>> {
@@ -241,16 +263,11 @@ impl Tour<'_> {
         let cost = self.sandbox.call_count();
         self.sandbox.reset_calls();
         let is_good = answer.status == status && answer.body.contains(says) && cost == calls;
-        let who = [answer.says("/user/name"), answer.says("/code")]
-            .into_iter()
-            .find(|said| !said.is_empty());
-        let who = who.unwrap_or_else(|| {
-            if is_good {
-                says.to_owned()
-            } else {
-                answer.body.clone()
-            }
-        });
+        let who = match answer.says("/user/name") {
+            name if !name.is_empty() => name,
+            _ if is_good => says.to_owned(),
+            _ => answer.gist(),
+        };
         let (mark, framework, got) = (
             if is_good { "ok  " } else { "FAIL" },
             self.app.framework,
@@ -265,6 +282,25 @@ impl Tour<'_> {
             println!("     expected {status} {says} ({calls} DingTalk calls)");
         }
     }
+
+    /// A part that could not go on is a line that failed, and the tour goes on with the next.
+    fn end_part(&mut self, done: Result<(), Box<dyn Error>>) {
+        if let Err(error) = done {
+            self.sandbox.reset_calls();
+            let (framework, part) = (self.app.framework, self.part);
+            println!("FAIL {framework:9} {part} stopped: {error}");
+            self.counts.entry(part).or_default().1 += 1;
+        }
+    }
+}
+
+/// Our own login, by a way in, and on to where we want to be.
+fn login(via: &str) -> String {
+    let target = TARGET
+        .replace('?', "%3F")
+        .replace('=', "%3D")
+        .replace('#', "%23");
+    format!("/dingtalk/login?via={via}&return_to={target}")
 }
 
 /// Comes back to the app and goes where it says; its own answer where it does not send us to where we wanted to be.
@@ -282,4 +318,5 @@ const TARGET: &str = "/orders?x=1#/3";
 const SILENTLY: &str = "silent login";
 const BY_QR_CODE: &str = "web sign-in by QR code";
 const BY_PASSWORD: &str = "web sign-in by account and password";
+const IN_A_FRAME: &str = "web sign-in in a frame on our own page";
 const ON_OLDER_PAGES: &str = "web sign-in on the older pages";

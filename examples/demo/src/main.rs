@@ -4,6 +4,7 @@ mod actix_app;
 mod axum_app;
 mod browser;
 mod check;
+mod embedded_page;
 mod page;
 mod sign_in_page;
 
@@ -108,8 +109,9 @@ fn handle(sandbox: &Sandbox, app: &DemoApp) -> Result<DingTalk, Box<dyn Error>> 
     let older = sandbox.world().sign_in_apps.first();
     let older = older.ok_or("the world lacks an app for the older pages")?;
     let url = sandbox.url();
+    let web_sign_in = WebSignIn::new().embedded_script(format!("{url}/sandbox/ddlogin.js"));
     let internal_app = InternalApp::new(&*known.corp_id, &*known.app_key, &*known.app_secret)
-        .web_sign_in(WebSignIn::new())
+        .web_sign_in(web_sign_in)
         .legacy_sign_in(LegacySignIn::new(&*older.app_id, &*older.app_secret));
     Ok(DingTalk::builder()
         .public_origin(&*app.origin)
@@ -126,11 +128,15 @@ fn explain(apps: &[DemoApp]) {
         println!("\nThe app in {}:  {}", app.framework, app.origin);
         println!("  in DingTalk, as 张伟:  {}", app.links.client);
         println!(
-            "  in any browser:  {}/orders (QR code, or account manager01 and password dingtalk)",
+            "  in any browser:  {}/orders (DingTalk's QR code in a frame on our own page)",
             app.origin
         );
         println!(
-            "  by DingTalk's older pages:  {0}/dingtalk/login?via=legacy_qr or {0}/dingtalk/login?via=legacy_password",
+            "  on DingTalk's page:  {}/dingtalk/login?via=web (QR code, or account manager01 and password dingtalk)",
+            app.origin
+        );
+        println!(
+            "  on DingTalk's older pages:  {0}/dingtalk/login?via=legacy_qr or {0}/dingtalk/login?via=legacy_password",
             app.origin
         );
         println!("  /         who you are");

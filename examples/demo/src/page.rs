@@ -20,8 +20,9 @@ pub(crate) fn home(framework: &str, user: Option<&User>, links: &Links) -> Strin
         ),
         None => format!(
             "<h1>Who are you?</h1><p><a class=\"go\" href=\"{client}\" target=\"_top\">Open this app in the sandbox's DingTalk</a></p>\
-             <p><a href=\"/dingtalk/login?via=web\" target=\"_top\">Sign in on DingTalk's page</a>, as in any browser: by QR code, or by account and password.</p>\
-             <p>There the client hands the page a one-time code, and nobody types anything. Or \
+             <p>As in any browser: <a href=\"/dingtalk/login?via=embedded\" target=\"_top\">sign in here by QR code</a>, or \
+             <a href=\"/dingtalk/login?via=web\" target=\"_top\">on DingTalk's page</a>, by QR code or by account and password.</p>\
+             <p>In DingTalk the client hands the page a one-time code, and nobody types anything. Or \
              <a href=\"{sandbox}\" target=\"_blank\">make a code by hand</a> and paste it.</p>\
              <form id=\"login\"><label for=\"code\">Code</label><input id=\"code\" autocomplete=\"off\" required>\
              <button>Sign in</button></form>",

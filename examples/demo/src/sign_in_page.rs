@@ -5,6 +5,9 @@ use std::error::Error;
 use dingtalk_sandbox::Sandbox;
 use reqwest::Client;
 use reqwest::header::LOCATION;
+use serde_json::Value;
+
+use crate::browser::between;
 
 pub(crate) struct SignInPage<'a> {
     sandbox: &'a Sandbox,
@@ -21,11 +24,11 @@ impl<'a> SignInPage<'a> {
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
         let html = http.get(address).send().await?.text().await?;
-        let id = html
-            .split("/oauth2/signin/")
-            .nth(1)
-            .and_then(|rest| rest.split('"').next())
-            .ok_or("the sign-in page has no form")?;
+        let id = between(&html, "/oauth2/signin/", "\"");
+        let id = id.ok_or_else(|| {
+            let why = between(&html, "class=\"lead\">", "<");
+            format!("DingTalk's page: {}", why.unwrap_or("no form"))
+        })?;
         Ok(Self {
             step: format!("{}/oauth2/signin/{id}", sandbox.url()),
             sandbox,
@@ -37,6 +40,20 @@ impl<'a> SignInPage<'a> {
     pub(crate) async fn scan(&self, union_id: &str) -> Result<String, Box<dyn Error>> {
         self.sandbox.confirm_sign_in(&self.qr_code()?, union_id)?;
         self.consent().await
+    }
+
+    /// Scans the QR code in a frame and confirms; gives the way back that the frame tells the page around it.
+    pub(crate) async fn scan_in_frame(&self, union_id: &str) -> Result<String, Box<dyn Error>> {
+        self.sandbox.confirm_sign_in(&self.qr_code()?, union_id)?;
+        let html = self.http.get(&self.step).send().await?.text().await?;
+        let message = between(&html, "data-message=\"", "\"");
+        let message = message.ok_or("the frame tells nothing")?;
+        let message = message.replace("&quot;", "\"").replace("&amp;", "&");
+        let message: Value = serde_json::from_str(&message)?;
+        let back = message.pointer("/redirectUrl").and_then(Value::as_str);
+        Ok(back
+            .ok_or_else(|| format!("the frame tells {message}"))?
+            .to_owned())
     }
 
     /// Scans the QR code and refuses.
