@@ -9,8 +9,8 @@ mod user;
 pub use auth::{DingTalkAuth, DingTalkAuthService};
 pub use dingtalk_core as core;
 pub use dingtalk_core::{
-    Claims, ConfigError, Details, DingTalk, InternalApp, LegacySignIn, LoginDenied, NewLogin,
-    Person, SessionKey, User, WebSignIn,
+    Claims, ConfigError, Details, DingTalk, DingTalkBuilder, InternalApp, LegacySignIn,
+    LoginDenied, NewLogin, Person, SessionKey, User, WebSignIn,
 };
 pub use guard::{RequireDingTalk, RequireDingTalkService};
 pub use user::{DingTalkUser, MaybeDingTalkUser, Refused};

@@ -52,9 +52,10 @@ impl DingTalk {
         DingTalkBuilder::new()
     }
 
-    /// Makes a handle for one internal app from the environment: see [`DingTalkBuilder::from_env`].
+    /// Makes a handle for one internal app from the environment: see [`InternalApp::from_env`] and [`DingTalkBuilder::from_env`].
     pub fn from_env() -> Result<Self, ConfigError> {
-        DingTalkBuilder::from_env()?.build()
+        let app = InternalApp::from_env()?;
+        DingTalkBuilder::from_env()?.internal_app(app).build()
     }
 
     /// Where our own paths are, without the public origin's prefix.

@@ -7,36 +7,24 @@ use crate::login::InternalApp;
 use crate::session::key::SessionKey;
 
 impl DingTalkBuilder {
-    /// Reads the settings of one internal app from the environment: `DINGTALK_PUBLIC_ORIGIN`, `DINGTALK_CORP_ID`,
-    /// `DINGTALK_APP_KEY`, `DINGTALK_APP_SECRET`, `DINGTALK_SESSION_KEY`, and where DingTalk is: `DINGTALK_REGION` (`china`,
-    /// the default, or `international`) or `DINGTALK_ENDPOINT` (a URL). With a sandbox also `DINGTALK_JSAPI_SCRIPT`: see
-    /// [`jsapi_script`](Self::jsapi_script).
+    /// Reads all settings but the app from the environment: `DINGTALK_PUBLIC_ORIGIN`, `DINGTALK_SESSION_KEY`, and where DingTalk is:
+    /// `DINGTALK_REGION` (`china`, the default, or `international`) or `DINGTALK_ENDPOINT` (a URL). With a sandbox also
+    /// `DINGTALK_JSAPI_SCRIPT`: see [`jsapi_script`](Self::jsapi_script). The app is [`InternalApp::from_env`].
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(|name| std::env::var(name).ok())
+        Self::from_variables(&Variables(&variable))
     }
 
-    fn from_variables(read: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
-        let given = |variable| read(variable).filter(|value| !value.is_empty());
-        let required = |setting, variable| {
-            given(variable).ok_or_else(|| ConfigError::missing(setting, variable))
-        };
-        let app = InternalApp::new(
-            required("corp_id", "DINGTALK_CORP_ID")?,
-            required("app_key", "DINGTALK_APP_KEY")?,
-            required("app_secret", "DINGTALK_APP_SECRET")?,
-        );
+    fn from_variables(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+        let key = variables.required("session_key", "DINGTALK_SESSION_KEY")?;
         let builder = Self::new()
-            .public_origin(required("public_origin", "DINGTALK_PUBLIC_ORIGIN")?)
-            .session_key(SessionKey::parse(&required(
-                "session_key",
-                "DINGTALK_SESSION_KEY",
-            )?)?)
-            .internal_app(app);
-        let builder = match given("DINGTALK_JSAPI_SCRIPT") {
+            .public_origin(variables.required("public_origin", "DINGTALK_PUBLIC_ORIGIN")?)
+            .session_key(SessionKey::parse(&key)?);
+        let builder = match variables.given("DINGTALK_JSAPI_SCRIPT") {
             Some(script) => builder.jsapi_script(script),
             None => builder,
         };
-        match (given("DINGTALK_ENDPOINT"), given("DINGTALK_REGION")) {
+        let endpoint = variables.given("DINGTALK_ENDPOINT");
+        match (endpoint, variables.given("DINGTALK_REGION")) {
             (Some(_), Some(_)) => {
                 let why = "DINGTALK_REGION is set too: set one of the two";
                 Err(ConfigError::invalid("endpoint", "DINGTALK_ENDPOINT", why))
@@ -54,6 +42,43 @@ impl DingTalkBuilder {
             },
         }
     }
+}
+
+impl InternalApp {
+    /// Reads an app from the environment: `DINGTALK_CORP_ID`, `DINGTALK_APP_KEY` and `DINGTALK_APP_SECRET`.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(&Variables(&variable))
+    }
+
+    fn from_variables(variables: &Variables<'_>) -> Result<Self, ConfigError> {
+        Ok(Self::new(
+            variables.required("corp_id", "DINGTALK_CORP_ID")?,
+            variables.required("app_key", "DINGTALK_APP_KEY")?,
+            variables.required("app_secret", "DINGTALK_APP_SECRET")?,
+        ))
+    }
+}
+
+/// Variables by name. An empty one is not there.
+struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl Variables<'_> {
+    fn given(&self, variable: &str) -> Option<String> {
+        self.0(variable).filter(|value| !value.is_empty())
+    }
+
+    fn required(
+        &self,
+        setting: &'static str,
+        variable: &'static str,
+    ) -> Result<String, ConfigError> {
+        self.given(variable)
+            .ok_or_else(|| ConfigError::missing(setting, variable))
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 #[cfg(test)]
@@ -75,10 +100,13 @@ mod tests {
         let read = |changes: &[(&'static str, &'static str)]| {
             let mut all: HashMap<&str, &str> = full.into_iter().collect();
             all.extend(changes.iter().copied());
-            DingTalkBuilder::from_variables(|name| all.get(name).map(|value| (*value).to_owned()))
-                .and_then(DingTalkBuilder::build)
-                .map(|_| ())
-                .map_err(|error| error.to_string())
+            let variable = |name: &str| all.get(name).map(|value| (*value).to_owned());
+            let variables = Variables(&variable);
+            let built = DingTalkBuilder::from_variables(&variables).and_then(|builder| {
+                let app = InternalApp::from_variables(&variables)?;
+                builder.internal_app(app).build()
+            });
+            built.map(|_| ()).map_err(|error| error.to_string())
         };
         assert_eq!(read(&[]), Ok(()));
         assert_eq!(read(&[("DINGTALK_REGION", "international")]), Ok(()));

@@ -10,36 +10,20 @@ use actix_web::dev::Server;
 use actix_web::web::{self, Html};
 use actix_web::{App, HttpServer};
 use dingtalk_actix::{
-    ConfigError, DingTalk, DingTalkAuth, DingTalkUser, InternalApp, MaybeDingTalkUser, SessionKey,
+    DingTalk, DingTalkAuth, DingTalkBuilder, DingTalkUser, InternalApp, MaybeDingTalkUser,
     WebSignIn,
 };
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().init();
-    let dingtalk = dingtalk(|variable| std::env::var(variable).ok())?;
+    let internal_app = InternalApp::from_env()?.web_sign_in(WebSignIn::new());
+    let dingtalk = DingTalkBuilder::from_env()?
+        .internal_app(internal_app)
+        .build()?;
     let listener = TcpListener::bind(ADDRESS)?;
     println!("Open http://{ADDRESS} in a browser.");
     Ok(server(listener, dingtalk)?.await?)
-}
-
-/// The app that we are at DingTalk, as the environment says. What is missing there has a name in the error.
-fn dingtalk(read: impl Fn(&str) -> Option<String>) -> Result<DingTalk, ConfigError> {
-    let given = |variable| read(variable).unwrap_or_default();
-    let app = InternalApp::new(
-        given("DINGTALK_CORP_ID"),
-        given("DINGTALK_APP_KEY"),
-        given("DINGTALK_APP_SECRET"),
-    );
-    let builder = DingTalk::builder()
-        .public_origin(given("DINGTALK_PUBLIC_ORIGIN"))
-        .session_key(SessionKey::parse(&given("DINGTALK_SESSION_KEY"))?)
-        .internal_app(app.web_sign_in(WebSignIn::new()));
-    // DingTalk itself, unless a sandbox is named.
-    match read("DINGTALK_ENDPOINT") {
-        Some(sandbox) => builder.endpoint(&sandbox).build(),
-        None => builder.build(),
-    }
 }
 
 fn server(listener: TcpListener, dingtalk: DingTalk) -> std::io::Result<Server> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dingtalk_actix::SessionKey;
 use dingtalk_sandbox::{Sandbox, World};
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -61,25 +62,22 @@ async fn a_stranger_is_not_let_in() {
 fn start(sandbox: &Sandbox) -> Browser {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
-    let dingtalk = dingtalk(environment(sandbox, &origin)).unwrap();
+    let dingtalk = dingtalk(sandbox, &origin);
     actix_web::rt::spawn(server(listener, dingtalk).unwrap());
     Browser::new(origin)
 }
 
-fn environment(sandbox: &Sandbox, origin: &str) -> impl Fn(&str) -> Option<String> {
+/// As the environment would say it.
+fn dingtalk(sandbox: &Sandbox, origin: &str) -> DingTalk {
     let known = &sandbox.world().apps[0];
-    move |variable| {
-        let value = match variable {
-            "DINGTALK_ENDPOINT" => sandbox.url().to_owned(),
-            "DINGTALK_PUBLIC_ORIGIN" => origin.to_owned(),
-            "DINGTALK_CORP_ID" => known.corp_id.clone(),
-            "DINGTALK_APP_KEY" => known.app_key.clone(),
-            "DINGTALK_APP_SECRET" => known.app_secret.clone(),
-            "DINGTALK_SESSION_KEY" => (0..32).map(|byte| format!("{byte:02x}")).collect(),
-            _ => return None,
-        };
-        Some(value)
-    }
+    let app = InternalApp::new(&*known.corp_id, &*known.app_key, &*known.app_secret);
+    DingTalk::builder()
+        .public_origin(origin)
+        .endpoint(sandbox.url())
+        .session_key(SessionKey::generate().unwrap())
+        .internal_app(app.web_sign_in(WebSignIn::new()))
+        .build()
+        .unwrap()
 }
 
 /// Keeps cookies, and goes nowhere by itself.

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use dingtalk_axum::{
-    ConfigError, DingTalk, DingTalkAuth, DingTalkUser, InternalApp, MaybeDingTalkUser, SessionKey,
+    DingTalk, DingTalkAuth, DingTalkBuilder, DingTalkUser, InternalApp, MaybeDingTalkUser,
     WebSignIn,
 };
 use tokio::net::TcpListener;
@@ -17,29 +17,13 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt().init();
-    let dingtalk = dingtalk(|variable| std::env::var(variable).ok())?;
+    let internal_app = InternalApp::from_env()?.web_sign_in(WebSignIn::new());
+    let dingtalk = DingTalkBuilder::from_env()?
+        .internal_app(internal_app)
+        .build()?;
     let listener = TcpListener::bind(ADDRESS).await?;
     println!("Open http://{ADDRESS} in a browser.");
     Ok(axum::serve(listener, app(dingtalk)).await?)
-}
-
-/// The app that we are at DingTalk, as the environment says. What is missing there has a name in the error.
-fn dingtalk(read: impl Fn(&str) -> Option<String>) -> Result<DingTalk, ConfigError> {
-    let given = |variable| read(variable).unwrap_or_default();
-    let app = InternalApp::new(
-        given("DINGTALK_CORP_ID"),
-        given("DINGTALK_APP_KEY"),
-        given("DINGTALK_APP_SECRET"),
-    );
-    let builder = DingTalk::builder()
-        .public_origin(given("DINGTALK_PUBLIC_ORIGIN"))
-        .session_key(SessionKey::parse(&given("DINGTALK_SESSION_KEY"))?)
-        .internal_app(app.web_sign_in(WebSignIn::new()));
-    // DingTalk itself, unless a sandbox is named.
-    match read("DINGTALK_ENDPOINT") {
-        Some(sandbox) => builder.endpoint(&sandbox).build(),
-        None => builder.build(),
-    }
 }
 
 fn app(dingtalk: DingTalk) -> Router {
