@@ -279,18 +279,24 @@ impl WebSignIn {
     }
 
     /// The organisation that the person chose, if there was a choice, must be the one that the login is for.
-    fn check_corp(&self, granted: &GrantedUserToken, corp_id: &str) -> Result<(), Error> {
+    fn check_corp(granted: &GrantedUserToken, corp_id: &str) -> Result<(), Error> {
         match granted.corp_id.as_deref() {
-            Some(chosen) if chosen == corp_id => Ok(()),
-            None if !self.has_scope("corpid") => Ok(()),
-            Some(_) => Err(Error::Refused(Refusal::OtherCorp)),
-            None => Err(Error::Unexpected {
-                during: "userAccessToken",
-                what: "no corpId in it, although the scope has corpid",
-                status: 200,
-                length: 0,
-            }),
+            Some(chosen) if chosen != corp_id => Err(Error::Refused(Refusal::OtherCorp)),
+            _ => Ok(()),
         }
+    }
+
+    /// Whoever is in an organisation had a choice, if the scope offers one.
+    fn check_choice(&self, granted: &GrantedUserToken) -> Result<(), Error> {
+        if granted.corp_id.is_some() || !self.has_scope("corpid") {
+            return Ok(());
+        }
+        Err(Error::Unexpected {
+            during: "userAccessToken",
+            what: "no corpId in it, although the scope has corpid",
+            status: 200,
+            length: 0,
+        })
     }
 }
 
@@ -307,13 +313,15 @@ impl LoginFlow for WebSignIn {
             return Err(other_kind());
         };
         let granted = context.exchange_web(&code).await?;
-        self.check_corp(&granted, context.corp_id())?;
+        Self::check_corp(&granted, context.corp_id())?;
         let account = context.account(&granted).await?;
         let mut login = if self.is_for_anyone {
             Login::new(account, None)
         } else {
             context.login_of_member(account).await?
         };
+        // Who is in no organisation had none to choose, and is no member.
+        self.check_choice(&granted)?;
         login.user_token = self.keeps_user_token.then_some(granted);
         Ok(login)
     }
@@ -461,16 +469,17 @@ mod tests {
             refresh: None,
             corp_id: corp_id.map(str::to_owned),
         };
+        let check = |web: &WebSignIn, chosen| {
+            let granted = granted(chosen);
+            WebSignIn::check_corp(&granted, "ding1").and_then(|()| web.check_choice(&granted))
+        };
         let both = WebSignIn::new();
-        assert!(both.check_corp(&granted(Some("ding1")), "ding1").is_ok());
+        assert!(check(&both, Some("ding1")).is_ok());
         for chosen in [Some("ding2"), Some("ding11"), Some("DING1"), None] {
-            assert!(
-                both.check_corp(&granted(chosen), "ding1").is_err(),
-                "{chosen:?}"
-            );
+            assert!(check(&both, chosen).is_err(), "{chosen:?}");
         }
         let open = WebSignIn::new().anyone();
-        assert!(open.check_corp(&granted(None), "ding1").is_ok());
-        assert!(open.check_corp(&granted(Some("ding2")), "ding1").is_err());
+        assert!(check(&open, None).is_ok());
+        assert!(check(&open, Some("ding2")).is_err());
     }
 }

@@ -83,16 +83,18 @@ both! {
     async fn who_chose_another_organisation_is_refused(framework) {
         let setup = start(framework).await;
         let (app, other) = (&setup.sandbox.world().apps[0], &setup.sandbox.world().apps[2]);
-        for (code, answer) in [
-            (SignInCode::web(&app.app_key, "unionWuLei0000009").corp(&other.corp_id), (403, "login.chose_other_corp")),
-            (SignInCode::web(&app.app_key, "unionWuLei0000009").scope("openid"), (502, "dingtalk.unexpected_answer")),
+        for (code, answer, calls) in [
+            (SignInCode::web(&app.app_key, "unionWuLei0000009").corp(&other.corp_id), (403, "login.chose_other_corp"), 1),
+            (SignInCode::web(&app.app_key, "unionWuLei0000009").scope("openid"), (502, "dingtalk.unexpected_answer"), 5),
+            // Who is in no organisation has none to choose.
+            (SignInCode::web(&app.app_key, "unionStranger0011"), (403, "login.not_a_member"), 3),
         ] {
             let mut browser = setup.browser();
             let begun = begin(&mut browser, "/").await;
             setup.sandbox.reset_calls();
             let refusal = come_back(&mut browser, &setup.sandbox.sign_in_code(&code).unwrap(), &begun.state).await;
             assert_eq!(refused(&refusal), (answer.0, answer.1.into()));
-            assert_eq!((refusal.session(), setup.sandbox.call_count()), (None, 1));
+            assert_eq!((refusal.session(), setup.sandbox.call_count()), (None, calls));
         }
         let mut browser = setup.browser();
         let begun = begin(&mut browser, "/").await;
