@@ -4,7 +4,7 @@ use dingtalk_tests::chromium::{Behaviour, Platform, Tab};
 use dingtalk_tests::{Framework, both};
 use serde_json::json;
 
-use crate::stage::{Stage, log};
+use crate::stage::{Stage, left_by, log};
 
 both! {
     async fn on_android_one_lands_in_the_app(framework) {
@@ -97,17 +97,7 @@ async fn lands(framework: Framework, platform: Platform) {
 async fn assert_leaves_nothing(stage: &Stage, tab: &Tab) {
     assert_eq!(tab.errors(), Vec::<String>::new());
     let codes = stage.client.codes();
-    let left = tab
-        .evaluate(
-            "JSON.stringify([
-                location.href, document.referrer, history.state, window.name, document.cookie,
-                performance.getEntries().map((entry) => entry.name),
-                Object.entries(sessionStorage), Object.entries(localStorage),
-                document.documentElement.outerHTML,
-            ])",
-        )
-        .await
-        .to_string();
+    let left = left_by(tab).await;
     let log = log();
     assert!(log.contains("signed in"), "it did listen");
     for code in &codes {

@@ -1,4 +1,4 @@
-//! The silent-login page as a person meets it: in a real Chromium, inside each of DingTalk's clients, on both frameworks.
+//! Signing in as a person meets it, in a real Chromium and on both frameworks: inside each of DingTalk's clients, and on the web.
 //!
 //! DingTalk's JSAPI script is our own small one here, which asks the same bridges; `cargo xtask conformance` runs the same cases
 //! with DingTalk's npm package in its place, and looks at every page with axe-core.
@@ -20,3 +20,4 @@ mod repeat;
 mod sandbox;
 mod stage;
 mod trouble;
+mod web;

@@ -66,10 +66,18 @@ impl Stage {
         framework: Framework,
         web: impl FnOnce(WebSignIn, &Sandbox) -> WebSignIn,
     ) -> Self {
-        let chromium = Chromium::shared().await;
-        let world = World::default();
         let app =
             |app: InternalApp, sandbox: &Sandbox| app.web_sign_in(web(WebSignIn::new(), sandbox));
+        Self::of_app(framework, World::default(), app).await
+    }
+
+    /// In a world of the test's own, the app on settings that depend on the sandbox.
+    pub(crate) async fn of_app(
+        framework: Framework,
+        world: World,
+        app: impl FnOnce(InternalApp, &Sandbox) -> InternalApp,
+    ) -> Self {
+        let chromium = Chromium::shared().await;
         let change = |builder, _: &Sandbox| builder;
         Self::in_chromium(&chromium, framework, Platform::Android, world, app, change).await
     }
@@ -126,6 +134,21 @@ impl Stage {
         let app = &self.setup.sandbox.world().apps[0];
         (app.corp_id.clone(), app.app_key.clone())
     }
+}
+
+/// All that a page leaves where somebody could look for a code: addresses and history, storage, what it shows.
+pub(crate) async fn left_by(tab: &Tab) -> String {
+    let left = tab
+        .evaluate(
+            "JSON.stringify([
+                location.href, document.referrer, history.state, window.name, document.cookie,
+                performance.getEntries().map((entry) => entry.name),
+                Object.entries(sessionStorage), Object.entries(localStorage),
+                document.documentElement.outerHTML,
+            ])",
+        )
+        .await;
+    format!("{left}{:?}", tab.history().await)
 }
 
 fn as_it_is(app: InternalApp, _: &Sandbox) -> InternalApp {

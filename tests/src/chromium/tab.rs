@@ -9,12 +9,13 @@ use chromiumoxide::cdp::browser_protocol::emulation::{
     SetTouchEmulationEnabledParams, SetUserAgentOverrideParams,
 };
 use chromiumoxide::cdp::browser_protocol::fetch::{self, RequestPattern};
+use chromiumoxide::cdp::browser_protocol::input::InsertTextParams;
 use chromiumoxide::cdp::browser_protocol::network::{
     BlockPattern, Headers, SetBlockedUrLsParams, SetExtraHttpHeadersParams,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotParams, NavigateParams, ReloadParams,
-    Viewport,
+    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotParams, GetNavigationHistoryParams,
+    NavigateParams, ReloadParams, Viewport,
 };
 use chromiumoxide::cdp::browser_protocol::target::TargetId;
 use chromiumoxide::cdp::js_protocol::runtime::{
@@ -257,6 +258,23 @@ impl Tab {
         );
     }
 
+    /// Types into what a selector finds.
+    pub async fn type_in(&self, selector: &str, text: &str) {
+        let found = self
+            .evaluate(&format!(
+                "document.querySelector({}).focus(), true",
+                json!(selector)
+            ))
+            .await;
+        assert_eq!(
+            found,
+            json!(true),
+            "nothing to type into at {selector}\n{}",
+            self.shown().await
+        );
+        self.run(InsertTextParams::new(text)).await;
+    }
+
     /// Makes its pages' waits of one second up to `longest` milliseconds short, so that no test waits for a time-out.
     pub async fn hurry(&self, longest: u32) {
         let hurry = include_str!("hurry.js").replace("LONGEST", &longest.to_string());
@@ -274,6 +292,13 @@ impl Tab {
         let cut_off = BlockPattern::new(format!("*://*:*{path}"), true);
         let blocked = SetBlockedUrLsParams::builder().url_pattern(cut_off);
         self.run(blocked.build()).await;
+    }
+
+    /// Where its buttons back and forward lead, and the page between them.
+    pub async fn history(&self) -> Vec<String> {
+        let history = self.page.execute(GetNavigationHistoryParams {}).await;
+        let history = history.expect("every tab has one").result.entries;
+        history.into_iter().map(|entry| entry.url).collect()
     }
 
     /// Every request so far.
