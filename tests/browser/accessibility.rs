@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod sandbox;
+mod web;
+
 use std::path::Path;
 
 use dingtalk_core::InternalApp;
@@ -187,29 +190,6 @@ async fn the_pages_without_a_script_have_no_barrier() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sandboxs_pages_have_no_barrier() {
-    let stage = stage(|world| world).await;
-    stage.open("/").await.until_text("hello 张伟").await;
-    let sandbox = stage.setup.sandbox.url();
-    for look in LOOKS {
-        let tab = stage.profile.tab(look, None).await;
-        tab.open(sandbox).await;
-        tab.until("document.readyState === 'complete' && !!document.querySelector('h1')")
-            .await;
-        // Its list of calls has come.
-        tab.until_text("getuserinfo").await;
-        assert_no_barrier(&tab, "sandbox_start", look).await;
-        for (name, target) in CLIENT.into_iter().chain(SIGN_IN) {
-            let tab = stage.profile.tab(look, None).await;
-            tab.open(&format!("{sandbox}{target}")).await;
-            tab.until("document.readyState === 'complete' && !!document.querySelector('h1')")
-                .await;
-            assert_no_barrier(&tab, name, look).await;
-        }
-    }
-}
-
 async fn stage(change: impl FnOnce(World) -> World) -> Stage {
     let world = change(World::default());
     Stage::in_world(Framework::Axum, Platform::Android, world, |builder| builder).await
@@ -261,28 +241,4 @@ const LOOKS: [Look; 4] = [
         is_dark: true,
         ..Look::DESK
     },
-];
-
-/// The client page: an app on a phone, one on a PC, the workbench, the chats, and something that is not there.
-const CLIENT: [(&str, &str); 5] = [
-    (
-        "sandbox_phone",
-        "/client?app=dinghr0000000000001&user=manager01",
-    ),
-    (
-        "sandbox_pc",
-        "/client?app=dinghr0000000000001&user=manager01&device=pc",
-    ),
-    ("sandbox_workbench", "/client?user=manager01"),
-    ("sandbox_chats", "/client?user=manager01&from=chat"),
-    ("sandbox_client_error", "/client?app=nobody"),
-];
-
-/// Pages of DingTalk's web sign-in.
-const SIGN_IN: [(&str, &str); 2] = [
-    (
-        "sandbox_sign_in",
-        "/oauth2/auth?client_id=dinghr0000000000001&redirect_uri=http%3A%2F%2F127.0.0.1%3A7081%2Fdingtalk%2Fcallback&response_type=code&scope=openid&state=x&prompt=consent",
-    ),
-    ("sandbox_sign_in_error", "/oauth2/auth?client_id=nobody"),
 ];

@@ -21,6 +21,7 @@ both! {
         let refused = scanned(&stage, &tab).await;
         sandbox.refuse_sign_in(&refused).unwrap();
         tab.until_text("login.declined").await;
+        assert_eq!(tab.evaluate("document.getElementById('frame').hidden").await, true, "its last word is another");
         tab.press("#again").await;
         tab.until("document.getElementById('reference').hidden").await;
         let asked = scanned(&stage, &tab).await;

@@ -68,17 +68,17 @@ impl Stage {
     ) -> Self {
         let app =
             |app: InternalApp, sandbox: &Sandbox| app.web_sign_in(web(WebSignIn::new(), sandbox));
-        Self::of_app(framework, World::default(), app).await
+        Self::of_app(framework, World::default(), app, |builder, _| builder).await
     }
 
-    /// In a world of the test's own, the app on settings that depend on the sandbox.
+    /// In a world of the test's own, the app and the rest on settings that depend on the sandbox.
     pub(crate) async fn of_app(
         framework: Framework,
         world: World,
         app: impl FnOnce(InternalApp, &Sandbox) -> InternalApp,
+        change: impl FnOnce(DingTalkBuilder, &Sandbox) -> DingTalkBuilder,
     ) -> Self {
         let chromium = Chromium::shared().await;
-        let change = |builder, _: &Sandbox| builder;
         Self::in_chromium(&chromium, framework, Platform::Android, world, app, change).await
     }
 

@@ -34,7 +34,7 @@ both! {
 
     async fn the_older_page_with_the_code_is_reached_from_the_apps_own_page(framework) {
         let app = |app: InternalApp, sandbox: &Sandbox| app.legacy_sign_in(legacy(sandbox));
-        let stage = Stage::of_app(framework, World::default(), app).await;
+        let stage = Stage::of_app(framework, World::default(), app, |builder, _| builder).await;
         let tab = arrive(&stage, TARGET, LEGACY_QR).await;
         answer(&stage, &tab, "confirm", ZHANG_WEI).await;
         assert_landed(&stage, &tab, &BY_LEGACY).await;
@@ -54,7 +54,7 @@ async fn start(framework: Framework, world: World) -> Stage {
         app.web_sign_in(WebSignIn::new())
             .legacy_sign_in(legacy(sandbox))
     };
-    Stage::of_app(framework, world, app).await
+    Stage::of_app(framework, world, app, |builder, _| builder).await
 }
 
 fn legacy(sandbox: &Sandbox) -> LegacySignIn {

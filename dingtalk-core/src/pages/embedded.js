@@ -19,6 +19,8 @@
     by('reference').textContent = [problem.code, extra].filter(Boolean).join(' · ');
     by('reference').hidden = false;
     by('again').hidden = false;
+    // What the frame still says is not what became of it.
+    by('frame').hidden = true;
     document.title = problem.title;
   }
 
@@ -48,10 +50,7 @@
     if (frame) frame.title = document.title;
   }
 
-  function fail() {
-    by('frame').hidden = true;
-    show(data.unavailable);
-  }
+  const fail = () => show(data.unavailable);
 
   by('again').addEventListener('click', () => location.reload());
   const script = document.createElement('script');

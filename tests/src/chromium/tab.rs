@@ -14,8 +14,8 @@ use chromiumoxide::cdp::browser_protocol::network::{
     BlockPattern, Headers, SetBlockedUrLsParams, SetExtraHttpHeadersParams,
 };
 use chromiumoxide::cdp::browser_protocol::page::{
-    AddScriptToEvaluateOnNewDocumentParams, CaptureScreenshotParams, GetNavigationHistoryParams,
-    NavigateParams, ReloadParams, Viewport,
+    AddScriptToEvaluateOnNewDocumentParams, BringToFrontParams, CaptureScreenshotParams,
+    GetNavigationHistoryParams, NavigateParams, ReloadParams, StopLoadingParams, Viewport,
 };
 use chromiumoxide::cdp::browser_protocol::target::TargetId;
 use chromiumoxide::cdp::js_protocol::runtime::{
@@ -117,6 +117,11 @@ impl Tab {
     /// Loads its page again, and returns once it has begun to.
     pub async fn reload(&self) {
         self.run(ReloadParams::default()).await;
+    }
+
+    /// Ends whatever it loads, as its button does: the page that was there stays.
+    pub async fn stop(&self) {
+        self.run(StopLoadingParams {}).await;
     }
 
     /// Completes when a script's condition holds in the tab's page. Fails with what the tab shows when it does not come true.
@@ -346,6 +351,8 @@ impl Tab {
 
     /// The upper part of it, as PNG.
     pub async fn picture_of(&self, width: f64, height: f64) -> Vec<u8> {
+        // Nothing is drawn of a tab behind another.
+        self.run(BringToFrontParams {}).await;
         let clip = Viewport {
             x: 0.0,
             y: 0.0,
