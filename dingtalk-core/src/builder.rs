@@ -481,8 +481,9 @@ impl fmt::Debug for DingTalkBuilder {
     }
 }
 
-/// In the minutes that a state is remembered they leave room in a [`MemoryStore`], and DingTalk lets far fewer people in.
-const CALLBACKS_PER_SECOND: usize = 100;
+/// A state is remembered for twelve minutes: these fill a third of a [`MemoryStore`]. The codes that DingTalk is asked about, twenty
+/// a second of each kind, are remembered for ten and fill another. DingTalk lets far fewer people in.
+const CALLBACKS_PER_SECOND: usize = 50;
 const HAS_TLS: bool = cfg!(any(feature = "rustls", feature = "native-tls"));
 /// Source: <https://open.dingtalk.com/document/development/jsapi-request-auth-code>.
 const JSAPI_SCRIPT: &str = "https://g.alicdn.com/dingding/dingtalk-jsapi/3.1.0/dingtalk.open.js";
@@ -490,6 +491,7 @@ const JSAPI_SCRIPT: &str = "https://g.alicdn.com/dingding/dingtalk-jsapi/3.1.0/d
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::login::WebSignIn;
 
     fn builder() -> DingTalkBuilder {
         DingTalkBuilder::new()
@@ -503,15 +505,24 @@ mod tests {
     }
 
     #[test]
-    fn https_in_a_build_without_tls_is_warned_of_and_nothing_else_is() {
-        let warned = |builder: DingTalkBuilder| {
+    fn what_may_not_work_is_warned_of_and_nothing_else_is() {
+        let warned = |builder: DingTalkBuilder, of: &str| {
             let (reader, writer) = std::io::pipe().unwrap();
             let subscriber = tracing_subscriber::fmt().with_writer(std::sync::Mutex::new(writer));
             tracing::subscriber::with_default(subscriber.finish(), || builder.build().unwrap());
-            std::io::read_to_string(reader).unwrap().contains("no TLS")
+            std::io::read_to_string(reader).unwrap().contains(of)
         };
-        assert_eq!(warned(builder().region(Region::China)), !HAS_TLS);
-        assert!(!warned(builder().endpoint("http://127.0.0.1:7070")));
+        assert_eq!(warned(builder().region(Region::China), "no TLS"), !HAS_TLS);
+        assert!(!warned(builder().endpoint("http://127.0.0.1:7070"), "WARN"));
+        // Of the international site's sign-in less is known.
+        let web = || {
+            let app = InternalApp::new("ding9", "dingkey", "secret");
+            builder().internal_app(app.web_sign_in(WebSignIn::new()))
+        };
+        let site = "international site";
+        assert!(warned(web().region(Region::International), site));
+        assert!(!warned(web().region(Region::China), site));
+        assert!(!warned(builder().region(Region::International), site));
     }
 
     #[test]

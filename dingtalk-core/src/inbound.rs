@@ -226,10 +226,17 @@ impl DingTalk {
 
 /// Whether a browser only looks ahead, which must not spend a code.
 fn is_prefetch(head: &impl RequestHead) -> bool {
-    ["sec-purpose", "purpose", "x-moz"].into_iter().any(|name| {
-        head.headers(name)
-            .any(|purpose| purpose.starts_with(b"prefetch") || purpose.starts_with(b"prerender"))
-    })
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .any(|name| head.headers(name).any(is_looking_ahead))
+}
+
+fn is_looking_ahead(purpose: &[u8]) -> bool {
+    let is = |word: &[u8]| {
+        let start = purpose.get(..word.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(word))
+    };
+    is(b"prefetch") || is(b"prerender") || is(b"preview")
 }
 
 /// How long a login counts as the word of whoever holds the device.

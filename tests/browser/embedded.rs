@@ -1,18 +1,25 @@
 //! DingTalk's QR code in a frame on our own sign-in page, in an ordinary browser.
 
-use dingtalk_sandbox::route;
-use dingtalk_tests::both;
+use dingtalk_core::WebSignIn;
+use dingtalk_sandbox::{Sandbox, route};
 use dingtalk_tests::chromium::{Look, Tab};
+use dingtalk_tests::{Framework, both};
 use serde_json::json;
 
 use crate::stage::Stage;
 
+/// An app with the frame of the sandbox's stand-in for the script.
+async fn start(framework: Framework, how: &str) -> Stage {
+    let framed = |web: WebSignIn, sandbox: &Sandbox| {
+        web.embedded_script(format!("{}/sandbox/ddlogin.js{how}", sandbox.url()))
+    };
+    Stage::with_web_sign_in(framework, framed).await
+}
+
 both! {
     /// A15
     async fn whoever_scans_the_framed_code_is_signed_in_once(framework) {
-        let stage = Stage::with_web_sign_in(framework, |web, sandbox| {
-            web.embedded_script(format!("{}/sandbox/ddlogin.js?twice", sandbox.url()))
-        }).await;
+        let stage = start(framework, "?twice").await;
         let sandbox = &stage.setup.sandbox;
         let zhang = sandbox.world().people[0].union_id.clone();
         let tab = stage.profile.tab(Look::DESK, None).await;
@@ -45,10 +52,41 @@ both! {
         assert_eq!(tab.errors(), Vec::<String>::new());
     }
 
+    /// A1
+    async fn what_the_frame_tells_of_another_sign_in_is_not_taken(framework) {
+        let stage = start(framework, "").await;
+        let tab = stage.profile.tab(Look::DESK, None).await;
+        tab.open(&stage.setup.url("/orders")).await;
+        scanned(&stage, &tab).await;
+        let origin = json!(stage.setup.sandbox.url());
+        tab.evaluate(&format!(
+            "(() => {{
+                const data = {{ success: true, redirectUrl: 'http://127.0.0.1/cb?authCode=theirs&state=theirs' }};
+                window.dispatchEvent(new MessageEvent('message', {{ origin: {origin}, data }}));
+                return true;
+            }})()"
+        )).await;
+        tab.until_text("login.declined").await;
+        assert_eq!(tab.count("GET", "/dingtalk/callback"), 0);
+    }
+
+    async fn whoever_looks_at_the_page_for_long_scans_a_sign_in_that_is_still_good(framework) {
+        let stage = start(framework, "").await;
+        let tab = stage.profile.tab(Look::DESK, None).await;
+        tab.run_first(NINE_MINUTES_PASS_ONCE).await;
+        tab.open(&stage.setup.url("/orders")).await;
+        tab.until_sent("GET", "/dingtalk/login", 2).await;
+        tab.until("document.readyState === 'complete'").await;
+        let asked = scanned(&stage, &tab).await;
+        let zhang = &stage.setup.sandbox.world().people[0].union_id;
+        stage.setup.sandbox.confirm_sign_in(&asked, zhang).unwrap();
+        tab.until_text("hello 张伟").await;
+        assert_eq!(tab.count("GET", "/dingtalk/login"), 2);
+        assert_eq!(tab.errors(), Vec::<String>::new());
+    }
+
     async fn where_the_script_does_not_load_the_page_says_so(framework) {
-        let stage = Stage::with_web_sign_in(framework, |web, sandbox| {
-            web.embedded_script(format!("{}/sandbox/ddlogin.js", sandbox.url()))
-        }).await;
+        let stage = start(framework, "").await;
         let tab = stage.profile.tab(Look::DESK, None).await;
         tab.cut_off("/sandbox/ddlogin.js").await;
         tab.open(&stage.setup.url("/orders")).await;
@@ -93,3 +131,13 @@ async fn scanned(stage: &Stage, tab: &Tab) -> String {
     let sign_ins = stage.setup.sandbox.sign_ins();
     sign_ins.last().unwrap().id.clone()
 }
+
+/// The wait for a new page ends at once, the first time.
+const NINE_MINUTES_PASS_ONCE: &str = "(() => {
+    const later = window.setTimeout.bind(window);
+    window.setTimeout = (work, wait, ...rest) => {
+        const isFirst = wait === 540000 && !sessionStorage.getItem('passed');
+        if (isFirst) sessionStorage.setItem('passed', '1');
+        return later(work, isFirst ? 1 : wait, ...rest);
+    };
+})();";

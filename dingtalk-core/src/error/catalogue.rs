@@ -146,9 +146,9 @@ catalogue! {
     STATE_INVALID = "login.state_invalid", 400, User,
         "This sign-in was not begun here" / "此登录请求并非由本应用发起",
         "Start signing in again." / "请重新开始登录。";
-    /// A state of another browser, or of one that refuses cookies.
+    /// A state of another browser, of one that refuses cookies, or that came back here before.
     STATE_ELSEWHERE = "login.state_elsewhere", 400, User,
-        "This sign-in was begun in another browser" / "此登录请求是在其他浏览器中发起的",
+        "This sign-in is over, or was begun in another browser" / "此登录请求已结束，或是在其他浏览器中发起的",
         "Start signing in again, in this browser. If it happens again, allow cookies for this site." /
         "请在此浏览器中重新开始登录。若再次出现，请允许此网站使用 Cookie。";
     /// A state of more than ten minutes ago.

@@ -9,6 +9,7 @@ use super::own_path::OwnPath;
 use super::reply::{Failure, Reply};
 use super::request::{Head, RequestHead, Visitor};
 use crate::DingTalk;
+use crate::error::Error;
 use crate::error::catalogue::{self, Advice};
 use crate::login::app::App;
 use crate::login::exchange::Attempt;
@@ -41,25 +42,77 @@ impl DingTalk {
         }) else {
             return self.refuse_unknown(head, &catalogue::STATE_INVALID);
         };
-        let again = self.again(&returned, &app, returned.state.way.name());
-        if !returned.is_from_here && !returned.is_expired && Visitor::of(head).is_in_client {
-            // The phone opened the client in the browser's place: it signs in by itself, and the code is left alone.
-            let silently = self.again(&returned, &app, "client");
-            return Reply::new(303).with("location", silently);
-        }
         if !returned.is_from_here {
-            let failure = Failure::of(&catalogue::STATE_ELSEWHERE);
-            return self.refuse_sign_in(head, &failure, again);
+            return self.refuse_elsewhere(head, &query, &returned, &app);
         }
-        // Each leaves an entry in the store for some minutes: so many at once are nobody's sign-ins. The state stays good.
-        if let Err(error) = self.0.callbacks.turn("callback", Duration::ZERO).await {
-            return self.refuse_sign_in(head, &Failure::from(error).for_app(app), again);
-        }
-        let reply = match self.trade(head, &query, &returned, &app, carried).await {
+        let again = self.again(&returned, &app, returned.state.way.name());
+        let is_good = if returned.is_expired {
+            Err(&catalogue::STATE_EXPIRED)
+        } else {
+            match self.take(&returned).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(&catalogue::STATE_USED),
+                // Nothing was taken: the very same callback may come again.
+                Err(error) => {
+                    let failure = Failure::from(error).for_app(app);
+                    return self.refuse_sign_in(head, &failure, again);
+                }
+            }
+        };
+        let traded = match is_good {
+            Ok(()) => self.trade(head, &query, &returned, &app, carried).await,
+            Err(advice) => Err(Failure::of(advice)),
+        };
+        let reply = match traded {
             Ok(reply) => reply,
             Err(failure) => self.refuse_sign_in(head, &failure.for_app(app), again),
         };
-        reply.with("set-cookie", returned.removal(jar))
+        self.0
+            .states
+            .removals(&returned, jar, head.headers("cookie"))
+            .into_iter()
+            .fold(reply, |reply, removal| reply.with("set-cookie", removal))
+    }
+
+    /// What comes back to another browser than the one that began it: nothing is taken.
+    fn refuse_elsewhere(
+        &self,
+        head: &Head,
+        query: &Query,
+        returned: &Returned,
+        app: &App,
+    ) -> Reply {
+        if Visitor::of(head).is_in_client {
+            // The phone opened the client in the browser's place: it signs in by itself, unless somebody said no, and the code is
+            // left alone.
+            let silently = self.again(returned, app, "client");
+            return if query.is_declined {
+                let declined = Failure::of(&catalogue::SIGN_IN_DECLINED);
+                self.refuse_sign_in(head, &declined, silently)
+            } else {
+                Reply::new(303).with("location", silently)
+            };
+        }
+        // A browser drops its cookie when the state is over.
+        let advice = if returned.is_expired {
+            &catalogue::STATE_EXPIRED
+        } else {
+            &catalogue::STATE_ELSEWHERE
+        };
+        let again = self.again(returned, app, returned.state.way.name());
+        self.refuse_sign_in(head, &Failure::of(advice), again)
+    }
+
+    /// Takes a state; says whether it was there to be taken. A used one waits for no turn and takes none.
+    async fn take(&self, returned: &Returned) -> Result<bool, Error> {
+        let (key, life) = returned.claim();
+        let once = &self.0.logins.once;
+        if once.is_taken("state", &key).await? {
+            return Ok(false);
+        }
+        // Each leaves an entry in the store for some minutes: so many at once are nobody's sign-ins.
+        self.0.callbacks.turn("callback", Duration::ZERO).await?;
+        Ok(once.take("state", key, life).await?.is_some())
     }
 
     async fn trade(
@@ -70,13 +123,6 @@ impl DingTalk {
         app: &Arc<App>,
         carried: CarriedAll,
     ) -> Result<Reply, Failure> {
-        if returned.is_expired {
-            return Err(Failure::of(&catalogue::STATE_EXPIRED));
-        }
-        let (key, life) = returned.claim();
-        if self.0.logins.once.take("state", key, life).await?.is_none() {
-            return Err(Failure::of(&catalogue::STATE_USED));
-        }
         if query.is_odd {
             return Err(Failure::of(&catalogue::CALLBACK_MALFORMED));
         }

@@ -259,7 +259,8 @@ impl Corps {
     /// out lets nobody in any more, and accounts that nobody vouches for go with `.anyone()`.
     pub(crate) fn owns(&self, user: &User) -> bool {
         self.apps.get(user.corp_id()).is_some_and(|app| {
-            *app.app_key == *user.app_key() && (user.user_id().is_some() || app.admits_accounts())
+            *app.app_key == *user.app_key()
+                && (user.user_id().is_some() || app.admits_accounts(user.is_from_web()))
         })
     }
 

@@ -106,17 +106,16 @@ impl App {
         }
     }
 
-    /// Whether it lets accounts in of which nothing says that they belong to the corp.
-    pub(crate) fn admits_accounts(&self) -> bool {
-        self.has_own_flow
-            || self
-                .web_sign_in
-                .as_ref()
-                .is_some_and(|web| web.is_for_anyone())
-            || self
-                .legacy_sign_in
-                .as_ref()
-                .is_some_and(|legacy| legacy.is_for_anyone())
+    /// Whether it lets accounts in of which nothing says that they belong to the corp: on the web by the settings, in the client by
+    /// the app's own flow.
+    pub(crate) fn admits_accounts(&self, is_from_web: bool) -> bool {
+        if !is_from_web {
+            return self.has_own_flow;
+        }
+        let by_web = self.web_sign_in.as_ref();
+        let by_legacy = self.legacy_sign_in.as_ref();
+        by_web.is_some_and(|web| web.is_for_anyone())
+            || by_legacy.is_some_and(|legacy| legacy.is_for_anyone())
     }
 
     pub(crate) fn keeps_user_token(&self) -> bool {

@@ -26,7 +26,7 @@ pub struct LoginContext<'a> {
     pub(super) details: Details,
     pub(super) begun: Moment,
     pub(super) limit: Duration,
-    /// The code is as good as it was: its browser may come back with it.
+    /// The code is as good as it was: its browser may come back with it, or nobody needs to remember it.
     pub(super) is_unspent: &'a AtomicBool,
 }
 
@@ -82,6 +82,8 @@ impl LoginContext<'_> {
     /// Trades a code of the sign-in page for its person's token. It is sent again only where the gateway throttled it; the
     /// browser never comes back with it, whatever became of it.
     pub(super) async fn exchange_web(&self, code: &WebCode) -> Result<GrantedUserToken, Error> {
+        let is_unspent = self.is_unspent;
+        is_unspent.store(true, Ordering::Relaxed);
         let turn = Turn {
             during: "userAccessToken",
             pace: &self.app.turns.user_access_token,
@@ -92,7 +94,10 @@ impl LoginContext<'_> {
             .call(&turn, &mut 0, || {
                 let (api, code) = (self.api.clone(), code.secret().clone());
                 let app = &self.app.credentials;
-                async move { api.fetch_user_token(app, Grant::Code(&code)).await }
+                async move {
+                    is_unspent.store(false, Ordering::Relaxed);
+                    api.fetch_user_token(app, Grant::Code(&code)).await
+                }
             })
             .await;
         exchanged.map_err(|failure| spent(&turn, unconfirmed(failure)))
@@ -104,6 +109,8 @@ impl LoginContext<'_> {
         credentials: &SnsCredentials,
         code: &SnsCode,
     ) -> Result<Account, Error> {
+        let is_unspent = self.is_unspent;
+        is_unspent.store(true, Ordering::Relaxed);
         let turn = Turn {
             during: "getuserinfo_bycode",
             pace: &self.app.turns.getuserinfo_bycode,
@@ -113,7 +120,10 @@ impl LoginContext<'_> {
         let exchanged = self
             .call(&turn, &mut 0, || {
                 let (api, code) = (self.api.clone(), code.secret().clone());
-                async move { api.fetch_sns_account(credentials, &code).await }
+                async move {
+                    is_unspent.store(false, Ordering::Relaxed);
+                    api.fetch_sns_account(credentials, &code).await
+                }
             })
             .await;
         exchanged.map_err(|failure| spent(&turn, unconfirmed(failure)))

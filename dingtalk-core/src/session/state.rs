@@ -142,6 +142,21 @@ impl States {
         })
     }
 
+    /// The removal of the cookie of a sign-in that came back, and of others: tabs that begin at once leave more than may stay.
+    pub(crate) fn removals<'a>(
+        &self,
+        returned: &Returned,
+        jar: &Jar,
+        cookies: impl Iterator<Item = &'a [u8]>,
+    ) -> Vec<String> {
+        let mut removals = self.outlived(jar, cookies);
+        let own = jar.remove(&name_of(jar, &returned.id));
+        if !removals.contains(&own) {
+            removals.push(own);
+        }
+        removals
+    }
+
     /// The removal of cookies that begun sign-ins left: unreadable ones, old ones, and all but the newest four.
     fn outlived<'a>(&self, jar: &Jar, cookies: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
         let now = self.time.now();
@@ -172,11 +187,6 @@ impl States {
 }
 
 impl Returned {
-    /// The removal of its cookie.
-    pub(crate) fn removal(&self, jar: &Jar) -> String {
-        jar.remove(&name_of(jar, &self.id))
-    }
-
     /// Under which key the store remembers that it was used, and for how long.
     pub(crate) fn claim(&self) -> (String, Duration) {
         let id = URL_SAFE_NO_PAD.encode_to_string(self.id);

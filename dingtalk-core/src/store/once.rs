@@ -60,6 +60,14 @@ impl Once {
         Ok(version.map(|version| Taken { key, version }))
     }
 
+    /// Whether a key is taken.
+    pub(crate) async fn is_taken(&self, during: &'static str, key: &str) -> Result<bool, Error> {
+        let there = self.time.within(STORE_LIMIT, self.store.get(key)).await;
+        let there = there.unwrap_or_else(|| Err("no answer in time".into()));
+        let there = there.map_err(|error| Error::store(during, error))?;
+        Ok(there.is_some_and(|there| there.value != GIVEN_BACK))
+    }
+
     /// Gives a key back; says whether the store took it.
     pub(crate) async fn give_back(&self, taken: Taken) -> bool {
         let entry = Entry {

@@ -86,6 +86,19 @@ both! {
         assert_eq!((answer.status, answer.header("location")), (303, Some("/orders")));
     }
 
+    /// A14
+    async fn in_the_client_too_a_link_to_the_login_leaves_a_session_alone(framework) {
+        let setup = start(framework).await;
+        let mut browser = setup.browser();
+        super::sign_in(&setup, &mut browser, "/").await;
+        for target in ["/dingtalk/login?return_to=/x", "/dingtalk/login?via=client&return_to=/x"] {
+            let request = Request::new("GET", target).page().in_client().without("sec-fetch-site");
+            let answer = browser.send(request.header("sec-fetch-site", "cross-site")).await;
+            assert_eq!((answer.status, answer.header("location")), (303, Some("/x")), "{target}");
+        }
+        assert_eq!(browser.fetch("/").await.status, 200);
+    }
+
     async fn settings_are_in_the_pages_address(framework) {
         let corp_id = dingtalk_sandbox::World::default().apps[0].corp_id.clone();
         let settings = |web: WebSignIn| web.corp_id(corp_id.clone()).org_type("management").prompt("none");

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use dingtalk_core::{Clock, Details, DingTalkBuilder, LegacySignIn, SessionKey, WebSignIn};
+use dingtalk_core::{
+    Clock, Details, DingTalkBuilder, InternalApp, LegacySignIn, SessionKey, WebSignIn,
+};
 use dingtalk_sandbox::{Fault, SignInCode, World, route};
 use dingtalk_tests::{
     Answer, Browser, Framework, Gate, ORIGIN, Placement, Request, SandboxClock, Setup, both,
@@ -229,7 +231,7 @@ both! {
         assert_eq!((web.status, web.header("location")), (401, None));
         assert_eq!(browser.fetch("/orders").await.json()["action"], "web_sign_in");
 
-        let app = |app: dingtalk_core::InternalApp| app.legacy_sign_in(settings()).web_sign_in(WebSignIn::new());
+        let app = |app: InternalApp| app.legacy_sign_in(settings()).web_sign_in(WebSignIn::new());
         let setup = Setup::of_app(framework, world(), app, |builder| builder).await;
         let mut browser = setup.browser();
         for (query, path) in [
@@ -251,7 +253,7 @@ both! {
 
     /// A10
     async fn an_older_pages_code_is_traded_at_its_own_endpoint_only_and_no_other_code_there(framework) {
-        let app = |app: dingtalk_core::InternalApp| app.legacy_sign_in(settings()).web_sign_in(WebSignIn::new());
+        let app = |app: InternalApp| app.legacy_sign_in(settings()).web_sign_in(WebSignIn::new());
         let setup = Setup::of_app(framework, world(), app, |builder| builder).await;
         let arrive = async |kind: &str, code: &str| {
             let mut browser = setup.browser();
@@ -301,7 +303,7 @@ both! {
         let own = &world().sign_in_apps[0];
         let setup = Setup::of_app(framework, world(), |app| app, |builder| builder.session_key(key.clone())).await;
         let instance = |legacy: Option<LegacySignIn>, web: Option<WebSignIn>| {
-            let app = |mut app: dingtalk_core::InternalApp| {
+            let app = |mut app: InternalApp| {
                 if let Some(legacy) = legacy {
                     app = app.legacy_sign_in(legacy);
                 }
@@ -331,6 +333,16 @@ both! {
                 assert_eq!(setup.sandbox.call_count() > 0, is_own, "{via} at {at}");
             }
         }
+        // The same older sign-in, of another internal app.
+        let other = &setup.sandbox.world().apps[1];
+        let moved = |_| InternalApp::new(&*other.corp_id, &*other.app_key, &*other.app_secret).legacy_sign_in(settings());
+        let moved = build_app(&setup.sandbox, moved, |builder| builder.session_key(key.clone())).unwrap();
+        let moved = framework.start(moved, Placement::Right, Gate::default());
+        let mut browser = Browser::new(older.address());
+        let state = super::begin_by(&mut browser, "legacy_qr", "/").await;
+        browser.go_to(moved.address());
+        let answer = come_back(&mut browser, &any_code(&setup), &state).await;
+        assert_eq!(refused(&answer), (400, "login.state_invalid".into()));
     }
 
     async fn a_wrong_clock_is_explained_and_a_clock_set_right_is_right_at_once(framework) {

@@ -100,6 +100,9 @@ both! {
             Request::new("GET", &target).page().header("sec-purpose", "prefetch;prerender"),
             Request::new("GET", &target).page().header("sec-purpose", "prefetch"),
             Request::new("GET", &target).page().header("purpose", "prefetch"),
+            Request::new("GET", &target).page().header("Purpose", "Prefetch"),
+            Request::new("GET", &target).page().header("x-moz", "prefetch"),
+            Request::new("GET", &target).page().header("x-purpose", "preview"),
         ] {
             let shown = format!("{request:?}");
             let answer = browser.send(request).await;

@@ -1,15 +1,40 @@
 //! What ties a sign-in to the browser, the app and the minutes it was begun in.
 
-use dingtalk_core::{Claims, InternalApp, SessionKey, WebSignIn};
+use dingtalk_core::{Claims, DingTalkBuilder, InternalApp, LegacySignIn, SessionKey, WebSignIn};
 use dingtalk_sandbox::{World, route};
 use dingtalk_tests::{
-    FailingStore, Gate, Mood, Placement, RunningApp, Setup, Verb, both, build, build_app, login,
-    sandbox,
+    Browser, FailingStore, Gate, Mood, Placement, RunningApp, Setup, Verb, WatchedClock, both,
+    build, build_app, login, sandbox,
 };
 use dingtalk_tests::{Framework, Request};
+use futures_util::future::join_all;
 use std::time::Duration;
 
 use super::{any_code, begin, callback, code, come_back, refused, start, with};
+
+/// A setup and another instance, on one store.
+async fn two(framework: Framework) -> (Setup, RunningApp, FailingStore) {
+    let key = SessionKey::generate().unwrap();
+    let sandbox = sandbox(World::default()).await;
+    let store = FailingStore::new(&sandbox);
+    let handle = || {
+        let web = |app: InternalApp| app.web_sign_in(WebSignIn::new());
+        let change =
+            |builder: DingTalkBuilder| builder.session_key(key.clone()).store(store.clone());
+        build_app(&sandbox, web, change).unwrap()
+    };
+    let (here, there) = (handle(), handle());
+    let gate = Gate::default();
+    let app = framework.start(here.clone(), Placement::Right, gate.clone());
+    let other = framework.start(there, Placement::Right, Gate::default());
+    let setup = Setup {
+        sandbox,
+        dingtalk: here,
+        app,
+        gate,
+    };
+    (setup, other, store)
+}
 
 both! {
     /// A1
@@ -39,7 +64,16 @@ both! {
         assert_eq!(page.status, 200);
         assert!(page.text().contains("\"target\":\"/orders?x=1#/3\""), "{}", page.text());
         assert_eq!(setup.sandbox.call_count(), 0);
+        // Not where somebody said no on DingTalk's page: they are asked.
+        let declined = format!("/dingtalk/callback?error=access_denied&state={}", begun.state);
+        let answer = client.send(Request::new("GET", &declined).page().in_client()).await;
+        assert_eq!(refused(&answer), (401, "login.declined".into()));
+        assert!(answer.text().contains("href=\"/dingtalk/login?via=client&amp;return_to=%2Forders%3Fx%3D1%23%2F3\""), "{}", answer.text());
         assert_eq!(come_back(&mut browser, &code, &begun.state).await.status, 303);
+        // What was begun there ends there.
+        let begun = begin(&mut client, "/x").await;
+        let answer = client.send(Request::new("GET", &callback(&any_code(&setup), &begun.state)).page().in_client()).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/x")));
     }
 
     /// A2
@@ -73,7 +107,105 @@ both! {
                 assert_eq!(refused(&answer).1, "login.state_expired");
                 assert_eq!(setup.sandbox.call_count(), 0);
                 assert!(browser.cookies.keys().all(|name| !name.contains("-s-")));
+                // A browser has dropped its cookie by then.
+                let answer = come_back(&mut browser, &any_code(&setup), &begun.state).await;
+                assert_eq!(refused(&answer), (400, "login.state_expired".into()));
             }
+        }
+    }
+
+    /// A2 K4
+    async fn a_state_of_more_than_a_minute_ahead_is_nobodys(framework) {
+        let key = SessionKey::generate().unwrap();
+        let setup = with(framework, |web| web, |builder| builder.session_key(key.clone())).await;
+        let ahead = sandbox(World::default()).await;
+        let web = |app: InternalApp| app.web_sign_in(WebSignIn::new());
+        let there = build_app(&ahead, web, |builder| builder.session_key(key.clone()).endpoint(setup.sandbox.url())).unwrap();
+        let there = framework.start(there, Placement::Right, Gate::default());
+        for (seconds, status) in [(59, 303), (2, 400)] {
+            ahead.clock().advance(Duration::from_secs(seconds));
+            let mut browser = setup.browser();
+            browser.go_to(there.address());
+            let begun = begin(&mut browser, "/").await;
+            browser.go_to(setup.app.address());
+            let answer = come_back(&mut browser, &any_code(&setup), &begun.state).await;
+            assert_eq!(answer.status, status, "{}", answer.text());
+        }
+    }
+
+    /// A1 A2
+    async fn one_state_at_two_instances_at_once_counts_once(framework) {
+        let (setup, other, _) = two(framework).await;
+        let mut browser = setup.browser();
+        let begun = begin(&mut browser, "/").await;
+        let hold = setup.sandbox.hold(route::USER_ACCESS_TOKEN);
+        let sent: Vec<_> = (0..20).map(|at| {
+            let mut same = browser.clone();
+            same.go_to(if at % 2 == 0 { setup.app.address() } else { other.address() });
+            let target = callback(&any_code(&setup), &begun.state);
+            tokio::spawn(async move { same.open(&target).await.status })
+        }).collect();
+        hold.wait_for(1).await;
+        hold.release();
+        let mut statuses: Vec<u16> = join_all(sent).await.into_iter().map(Result::unwrap).collect();
+        statuses.sort_unstable();
+        assert_eq!((statuses[0], &statuses[1..]), (303, &[400; 19][..]));
+        assert_eq!(setup.sandbox.call_count_of(route::USER_ACCESS_TOKEN), 1);
+    }
+
+    /// L2
+    async fn a_used_state_that_is_repeated_keeps_nobody_out(framework) {
+        let setup = start(framework).await;
+        let mut theirs = setup.browser();
+        let begun = begin(&mut theirs, "/").await;
+        for at in 0..100 {
+            let mut again = theirs.clone();
+            let answer = again.open(&format!("/dingtalk/callback?error=x&state={}", begun.state)).await;
+            assert_eq!(refused(&answer).1, if at == 0 { "login.declined" } else { "login.state_used" });
+        }
+        super::sign_in(&setup, &mut setup.browser(), "/").await;
+    }
+
+    /// A7 L2
+    async fn junk_that_comes_back_leaves_little_in_the_store(framework) {
+        let sandbox = sandbox(World::default()).await;
+        let (store, clock) = (FailingStore::new(&sandbox), WatchedClock::new(&sandbox));
+        let app = |app: InternalApp| app.web_sign_in(WebSignIn::new()).legacy_sign_in(LegacySignIn::new("dingoaolder", "secret"));
+        let change = |builder: DingTalkBuilder| clock.on(builder).store(store.clone()).calls_per_second(1);
+        let dingtalk = build_app(&sandbox, app, change).unwrap();
+        let app = framework.start(dingtalk, Placement::Right, Gate::default());
+        for via in ["web", "legacy_qr"] {
+            let before = store.living().await;
+            sandbox.reset_calls();
+            let address = app.address();
+            let sent: Vec<_> = (0..100).map(|at| tokio::spawn(async move {
+                let mut browser = Browser::new(address);
+                let state = super::begin_by(&mut browser, via, "/").await;
+                refused(&browser.open(&callback(&format!("junk{at}"), &state)).await).1
+            })).collect();
+            // Fifty come through. Of them one code is sent at once, and four wait for their turn.
+            clock.until("all but four answers", || sent.iter().filter(|one| !one.is_finished()).count() == 4).await;
+            let told = clock.drive(|| 1, || 0, join_all(sent)).await;
+            let told: Vec<String> = told.into_iter().map(Result::unwrap).collect();
+            let count = |code: &str| told.iter().filter(|there| *there == code).count();
+            assert_eq!((count("login.crowded"), count("dingtalk.busy"), sandbox.call_count()), (50, 45, 5), "{told:?}");
+            sandbox.clock().advance(Duration::from_secs(2));
+            // The states that were taken, and the codes that DingTalk was asked about.
+            assert_eq!(store.living().await, before + 50 + 5);
+        }
+    }
+
+    async fn a_store_that_is_down_for_a_moment_costs_nobody_their_sign_in(framework) {
+        let (setup, _, store) = two(framework).await;
+        for verb in [Verb::Get, Verb::Add] {
+            let mut browser = setup.browser();
+            let begun = begin(&mut browser, "/").await;
+            let code = any_code(&setup);
+            store.set(verb, Mood::Fails);
+            let answer = come_back(&mut browser, &code, &begun.state).await;
+            assert_eq!(refused(&answer), (503, "store.unavailable".into()));
+            store.set(verb, Mood::Works);
+            assert_eq!(come_back(&mut browser, &code, &begun.state).await.status, 303);
         }
     }
 
@@ -115,7 +247,7 @@ both! {
         let mut pending = setup.browser();
         let begun = begin(&mut pending, "/").await;
         let (session_name, session) = browser.session().unwrap();
-        let one = |browser: &dingtalk_tests::Browser, part: &str| {
+        let one = |browser: &Browser, part: &str| {
             let found = browser.cookies.iter().find(|(name, _)| name.contains(part));
             found.map(|(name, value)| (name.clone(), value.clone())).unwrap()
         };
@@ -166,6 +298,25 @@ both! {
         }
         let answer = come_back(&mut browser, &any_code(&setup), &states[0]).await;
         assert_eq!(refused(&answer), (400, "login.state_elsewhere".into()));
+    }
+
+    /// A6
+    async fn tabs_that_begin_at_once_leave_five_when_one_comes_back(framework) {
+        let setup = start(framework).await;
+        let mut browser = setup.browser();
+        // Restored tabs do not know of each other's cookies.
+        let empty = browser.clone();
+        let mut begun = None;
+        for _ in 0..50 {
+            let answer = empty.clone().open("/dingtalk/login?via=web").await;
+            browser.keep(&answer);
+            begun = Some(super::begun(&answer));
+        }
+        let count = |browser: &Browser| browser.cookies.keys().filter(|name| name.contains("-s-")).count();
+        assert_eq!(count(&browser), 50);
+        let answer = come_back(&mut browser, &any_code(&setup), &begun.unwrap().state).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        assert!(count(&browser) <= 4, "{:?}", browser.cookies.keys());
     }
 
     /// A7
