@@ -118,6 +118,11 @@ impl Api {
         &self.0.endpoints
     }
 
+    /// How long a call may take.
+    pub(crate) fn attempt_limit(&self) -> Duration {
+        self.0.attempt
+    }
+
     /// Fetches an internal app's token.
     ///
     /// Units: 7200 s; a repeat within the validity returns the same token and extends it.

@@ -21,6 +21,7 @@ use crate::inbound::request::{CorpOf, CorpRequest, Corps};
 use crate::login::app::App;
 use crate::login::exchange::{LoginDenied, Logins, NewLogin, OnLogin};
 use crate::login::user_token::UserTokens;
+use crate::login::user_token::kept::KeptTokens;
 use crate::login::{Details, InternalApp};
 use crate::pace::Pace;
 use crate::random;
@@ -281,8 +282,9 @@ impl DingTalkBuilder {
         self
     }
 
-    /// DingTalk's calls per second for one app at one API, as far as this instance may use them. Default: 20, DingTalk's limit
-    /// for a standard organisation.
+    /// DingTalk's calls per second for one app at one API, as far as this instance may use them; where an app
+    /// [keeps user tokens](crate::WebSignIn::keep_user_token), a quarter of those at `userAccessToken` is for renewals only, and with
+    /// 1 there is none to spare. Default: 20, DingTalk's limit for a standard organisation.
     pub fn calls_per_second(mut self, calls: usize) -> Self {
         self.calls_per_second = calls;
         self
@@ -424,9 +426,12 @@ impl DingTalkBuilder {
             Arc::new(UserTokens {
                 time: time.clone(),
                 api: api.clone(),
-                store,
+                kept: KeptTokens {
+                    time: time.clone(),
+                    store,
+                    sealer: user_token_sealer,
+                },
                 once: once.clone(),
-                sealer: user_token_sealer,
                 limit: self.login_limit,
                 session_life: self.web_session.absolute,
                 renewals: Mutex::default(),

@@ -88,19 +88,33 @@ impl DingTalk {
     /// The token of a signed-in person's own, for DingTalk's calls in their name: renewed before its end, once for all who ask, at
     /// whatever instance. Only for sessions from [`WebSignIn`] with [`keep_user_token`](WebSignIn::keep_user_token).
     ///
-    /// Errors: [`Refusal::NoUserToken`](error::Refusal::NoUserToken) where there is none, or DingTalk does not renew it any more: the
-    /// person has to sign in again.
+    /// Errors: [`Refusal::NoUserToken`](error::Refusal::NoUserToken) where there is none, the session is over, or DingTalk does not renew
+    /// it any more: the person has to sign in again. [`Error::Store`] where the store does not tell whether the session is over.
     pub async fn user_token(&self, user: &User) -> Result<UserToken, Error> {
         let none = Error::Refused(error::Refusal::NoUserToken);
         let app = self.0.corps.find(user.corp_id());
         let app = app.filter(|app| *app.app_key == *user.app_key());
-        match (&self.0.logins.user_tokens, app) {
-            (Some(tokens), Some(app))
-                if user.is_from_web() && !self.0.sessions.revocations.is_revoked(user) =>
-            {
-                tokens.get(&app, user).await
-            }
-            _ => Err(none),
+        let (Some(tokens), Some(app), true) = (&self.0.logins.user_tokens, app, user.is_from_web())
+        else {
+            return Err(none);
+        };
+        let revocations = &self.0.sessions.revocations;
+        revocations.kept_up("user token").await?;
+        if revocations.is_revoked(user) {
+            return Err(none);
+        }
+        tokens.get(&app, user).await
+    }
+
+    /// Tells that DingTalk rejected a person's own token (`InvalidAuthentication`, `accesstoken.expired`). The next
+    /// [`user_token`](Self::user_token) is a new one, at whatever instance, renewed once for all who ask; a token that was replaced
+    /// meanwhile is left alone. Each such token costs a renewal: make the call once more, and no more than that.
+    ///
+    /// Errors: [`Error::Store`] where the store did not take it: the token is handed out as before.
+    pub async fn reject_user_token(&self, user: &User, token: &UserToken) -> Result<(), Error> {
+        match &self.0.logins.user_tokens {
+            Some(tokens) if user.is_from_web() => tokens.reject(user, token).await,
+            _ => Ok(()),
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct Pace {
     time: Time,
     per_second: usize,
     start: Moment,
-    /// When the last `per_second` turns are, from `start`.
+    /// When the last `per_second` turns are, from `start`. With none a second there is never one.
     turns: Mutex<VecDeque<Duration>>,
 }
 
@@ -25,7 +25,7 @@ impl Pace {
         let start = time.moment();
         Self {
             time,
-            per_second: per_second.max(1),
+            per_second,
             start,
             turns: Mutex::default(),
         }
@@ -33,7 +33,25 @@ impl Pace {
 
     /// Waits for the next turn, or says at once that it comes later than `patience` allows, and when to come back.
     pub(crate) async fn turn(&self, during: &'static str, patience: Duration) -> Result<(), Error> {
-        let wait = self.book(patience).map_err(|wait| Error::Unavailable {
+        self.wait(during, self.book(patience)).await
+    }
+
+    /// The same, for the next turn here or in another pace, whichever comes first.
+    pub(crate) async fn turn_here_or(
+        &self,
+        other: &Self,
+        during: &'static str,
+        patience: Duration,
+    ) -> Result<(), Error> {
+        self.wait(during, self.book_here_or(other, patience)).await
+    }
+
+    async fn wait(
+        &self,
+        during: &'static str,
+        booked: Result<Duration, Duration>,
+    ) -> Result<(), Error> {
+        let wait = booked.map_err(|wait| Error::Unavailable {
             during,
             reason: Outage::Crowded,
             retry_after: Some(wait),
@@ -45,16 +63,20 @@ impl Pace {
         Ok(())
     }
 
+    fn book_here_or(&self, other: &Self, patience: Duration) -> Result<Duration, Duration> {
+        let there = {
+            let turns = other.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = other.start.run(other.time.moment());
+            other.next(&turns, now).saturating_sub(now)
+        };
+        self.book(patience.min(there))
+            .or_else(|_| other.book(patience))
+    }
+
     fn book(&self, patience: Duration) -> Result<Duration, Duration> {
         let now = self.start.run(self.time.moment());
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = if turns.len() < self.per_second {
-            now
-        } else {
-            turns
-                .front()
-                .map_or(now, |first| now.max(first.saturating_add(WINDOW)))
-        };
+        let turn = self.next(&turns, now);
         let wait = turn.saturating_sub(now);
         if wait > patience {
             return Err(wait);
@@ -64,6 +86,14 @@ impl Pace {
         }
         turns.push_back(turn);
         Ok(wait)
+    }
+
+    fn next(&self, turns: &VecDeque<Duration>, now: Duration) -> Duration {
+        if turns.len() < self.per_second {
+            return now;
+        }
+        let first = turns.front();
+        first.map_or(Duration::MAX, |first| now.max(first.saturating_add(WINDOW)))
     }
 }
 
@@ -89,6 +119,27 @@ mod tests {
         }
         clock.run(Duration::from_secs(60));
         assert_eq!(pace.book(Duration::ZERO), Ok(Duration::ZERO));
+    }
+
+    /// L2
+    #[test]
+    fn who_has_two_paces_takes_the_first_turn_of_both_and_its_own_is_nobody_elses() {
+        let clock = SetClock::new();
+        let pace = |per_second| Pace::new(Time::new(clock.clone()), per_second);
+        let (own, common, none) = (pace(1), pace(2), pace(0));
+        let patience = Duration::from_secs(5);
+        for wait in [0, 0, 0, 1, 1, 1, 2] {
+            assert_eq!(own.book_here_or(&common, patience), Ok(wait * WINDOW));
+        }
+        while common.book(patience).is_ok() {}
+        assert_eq!(own.book_here_or(&common, patience), Ok(3 * WINDOW));
+        assert_eq!(own.book_here_or(&common, patience), Ok(4 * WINDOW));
+        assert!(own.book_here_or(&common, patience).is_err());
+        clock.run(patience + 2 * WINDOW);
+        assert!(none.book(patience).is_err());
+        for wait in [0, 0, 1] {
+            assert_eq!(none.book_here_or(&common, patience), Ok(wait * WINDOW));
+        }
     }
 
     #[test]

@@ -57,6 +57,11 @@ impl WatchedClock {
         self.asleep_for(|pause| pause != ATTEMPT && !is_limit(pause))
     }
 
+    /// How many wait for just so long.
+    pub fn asleep(&self, length: Duration) -> usize {
+        self.asleep_for(|asleep| asleep == length)
+    }
+
     fn asleep_for(&self, length: impl Fn(Duration) -> bool) -> usize {
         let asleep = self.asleep.lock().unwrap_or_else(PoisonError::into_inner);
         let those = asleep.iter().filter(|(duration, _)| length(**duration));

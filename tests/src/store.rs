@@ -92,10 +92,17 @@ impl FailingStore {
 
     /// How many entries live.
     pub async fn living(&self) -> usize {
+        self.entries("").await.len()
+    }
+
+    /// The living entries whose keys begin like this.
+    pub async fn entries(&self, prefix: &str) -> Vec<(String, Entry)> {
         let (memory, keys) = (self.memory(), self.keys().clone());
-        let mut living = 0;
-        for key in keys {
-            living += usize::from(memory.get(&key).await.is_ok_and(|entry| entry.is_some()));
+        let mut living = Vec::new();
+        for key in keys.into_iter().filter(|key| key.starts_with(prefix)) {
+            if let Ok(Some(entry)) = memory.get(&key).await {
+                living.push((key, entry));
+            }
         }
         living
     }

@@ -1,5 +1,6 @@
 //! The calls of web sign-in: a code becomes a user token, the token an account, the account somebody of the corp.
 
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -90,7 +91,7 @@ impl Api {
             .0
             .http
             .get(url)
-            .header("x-acs-dingtalk-access-token", user_token.expose());
+            .header("x-acs-dingtalk-access-token", unprinted(user_token)?);
         let answer = self.send("users/me", request).await?.check(Host::New)?;
         let AccountAnswer {
             union_id,
@@ -157,6 +158,18 @@ pub(super) fn account(
     }))
 }
 
+/// A token as a header that no `Debug` shows.
+fn unprinted(token: &Secret) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::from_str(token.expose()).map_err(|_| Error::Unexpected {
+        during: "userAccessToken",
+        what: "its token cannot stand in a header",
+        status: 200,
+        length: token.expose().len(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 #[derive(Deserialize)]
 struct UserTokenAnswer {
     #[serde(rename = "accessToken")]
@@ -192,4 +205,19 @@ struct MembershipAnswer {
 struct MembershipResult {
     userid: String,
     contact_type: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G1
+    #[test]
+    fn a_token_in_a_header_is_not_printable() {
+        let header = unprinted(&"usertoken".into()).unwrap();
+        assert_eq!(header, "usertoken");
+        assert!(!format!("{header:?}").contains("usertoken"));
+        let broken = unprinted(&"user\ntoken".into()).unwrap_err();
+        assert!(!format!("{broken:?} {broken}").contains("user\ntoken"));
+    }
 }

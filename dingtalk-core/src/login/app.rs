@@ -39,7 +39,10 @@ pub(crate) struct App {
 pub(crate) struct Turns {
     pub(crate) getuserinfo: Pace,
     pub(crate) user_get: Pace,
+    /// For codes.
     pub(crate) user_access_token: Pace,
+    /// For renewals only, so that no number of junk codes keeps people's own tokens from them.
+    pub(crate) user_token_renewal: Pace,
     pub(crate) users_me: Pace,
     pub(crate) getuserinfo_bycode: Pace,
     pub(crate) getbyunionid: Pace,
@@ -65,6 +68,9 @@ impl App {
             }
         };
         let web_sign_in = app.web_sign_in.take().map(Arc::new);
+        let keeps_user_token = web_sign_in
+            .as_ref()
+            .is_some_and(|web| web.keeps_user_token());
         let legacy_sign_in = app.legacy_sign_in.take().map(Arc::new);
         let has_own_flow = app.flow.is_some();
         let flow: Arc<dyn LoginFlow> = match app.flow.clone() {
@@ -80,7 +86,7 @@ impl App {
             has_own_flow,
             web_sign_in,
             legacy_sign_in,
-            turns: Turns::new(time, calls_per_second),
+            turns: Turns::new(time, calls_per_second, keeps_user_token),
         }
     }
 
@@ -156,17 +162,29 @@ impl App {
 }
 
 impl Turns {
-    fn new(time: &Time, calls_per_second: usize) -> Self {
-        let pace = || Pace::new(time.clone(), calls_per_second);
+    fn new(time: &Time, calls: usize, keeps_user_token: bool) -> Self {
+        let pace = |calls| Pace::new(time.clone(), calls);
+        let renewals = if keeps_user_token {
+            renewals_of(calls)
+        } else {
+            0
+        };
         Self {
-            getuserinfo: pace(),
-            user_get: pace(),
-            user_access_token: pace(),
-            users_me: pace(),
-            getuserinfo_bycode: pace(),
-            getbyunionid: pace(),
+            getuserinfo: pace(calls),
+            user_get: pace(calls),
+            user_access_token: pace(calls - renewals),
+            user_token_renewal: pace(renewals),
+            users_me: pace(calls),
+            getuserinfo_bycode: pace(calls),
+            getbyunionid: pace(calls),
         }
     }
+}
+
+/// How many of the calls a second that userAccessToken has are kept for renewals: a quarter, and one at least where codes still
+/// have one.
+fn renewals_of(calls: usize) -> usize {
+    (calls / 4).max(1).min(calls.saturating_sub(1))
 }
 
 /// Fetching a token may run twice, so a passing fault or a stale connection is met by trying again.
@@ -203,3 +221,34 @@ async fn fetch_token(
 const TOKEN_PAUSE: Duration = Duration::from_secs(1);
 /// DingTalk's word for when to come back is kept up to here; beyond, the failure is told.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::clock::tests::SetClock;
+
+    /// L2
+    #[test]
+    fn codes_and_renewals_share_the_calls_of_one_api() {
+        let at_once = |pace: &Pace| {
+            let turns = std::iter::repeat_with(|| pace.turn("", Duration::ZERO).now_or_never());
+            turns
+                .take_while(|turn| matches!(turn, Some(Ok(()))))
+                .count()
+        };
+        for (calls, keeps, codes, renewals) in [
+            (20, false, 20, 0),
+            (20, true, 15, 5),
+            (8, true, 6, 2),
+            (3, true, 2, 1),
+            (2, true, 1, 1),
+            (1, true, 1, 0),
+        ] {
+            let turns = Turns::new(&Time::new(SetClock::new()), calls, keeps);
+            let shares = [&turns.user_access_token, &turns.user_token_renewal].map(at_once);
+            assert_eq!(shares, [codes, renewals], "of {calls}");
+        }
+    }
+}

@@ -167,13 +167,45 @@ impl Revocations {
     /// Keeps up with the store. Starts a look behind the request when the last one is a second old; gives something to wait
     /// for, a quarter of a second at most, when it is so old that a logout elsewhere may be missing.
     pub(crate) fn keep_up(&self) -> Option<BoxFuture<'static, ()>> {
+        let mut done = self.look_behind()?;
+        // People who are signed in do not wait for a store that is known to be down.
+        if self.is_up_to_date() || self.0.is_down.load(Ordering::Relaxed) {
+            return None;
+        }
+        let time = self.0.time.clone();
+        Some(Box::pin(async move {
+            let _ = time.within(WAIT_LIMIT, done.wait_for(|done| *done)).await;
+        }))
+    }
+
+    /// Keeps up with the store for what nobody may have whose session is over: an error where the store does not tell.
+    pub(crate) async fn kept_up(&self, during: &'static str) -> Result<(), Error> {
+        if let Some(mut done) = self.look_behind() {
+            let looked = done.wait_for(|done| *done);
+            let _ = self.0.time.within(WAIT_LIMIT, looked).await;
+        }
+        if self.is_up_to_date() {
+            return Ok(());
+        }
+        let why = "it did not tell whose sessions are over";
+        Err(Error::store(during, why.into()))
+    }
+
+    /// No logout elsewhere can be missing that is older than a moment.
+    fn is_up_to_date(&self) -> bool {
+        let now = self.0.time.moment();
+        let follow = self.0.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.0.is_shared || follow.is_younger(WAIT_AFTER, now)
+    }
+
+    /// Starts a look when the last one is a second old; gives the end of the one that is under way.
+    fn look_behind(&self) -> Option<watch::Receiver<bool>> {
         if !self.0.is_shared {
             return None;
         }
         let now = self.0.time.moment();
         let mut follow = self.0.follow.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = follow.looked.map(|looked| looked.run(now));
-        if age.is_some_and(|age| age <= LOOK_AFTER) {
+        if follow.is_younger(LOOK_AFTER, now) {
             return None;
         }
         let is_down = self.0.is_down.load(Ordering::Relaxed);
@@ -181,10 +213,10 @@ impl Revocations {
             .looking
             .as_ref()
             .filter(|(since, _)| since.run(now) < LOOK_LIMIT);
-        let mut done = match latest {
-            Some((_, done)) if done.has_changed().is_ok() => done.clone(),
+        match latest {
+            Some((_, done)) if done.has_changed().is_ok() => Some(done.clone()),
             // It failed: a store that is down is not asked by every request.
-            Some(_) if is_down => return None,
+            Some(_) if is_down => None,
             _ => {
                 let runtime = Handle::try_current().ok()?;
                 let (send, done) = watch::channel(false);
@@ -195,18 +227,9 @@ impl Revocations {
                     inner.look(position).await;
                     send.send_replace(true);
                 });
-                done
+                Some(done)
             }
-        };
-        drop(follow);
-        // People who are signed in do not wait for a store that is known to be down.
-        if age.is_some_and(|age| age <= WAIT_AFTER) || is_down {
-            return None;
         }
-        let time = self.0.time.clone();
-        Some(Box::pin(async move {
-            let _ = time.within(WAIT_LIMIT, done.wait_for(|done| *done)).await;
-        }))
     }
 }
 
@@ -291,6 +314,12 @@ impl Inner {
                 }
             }
         }
+    }
+}
+
+impl Follow {
+    fn is_younger(&self, span: Duration, now: Moment) -> bool {
+        self.looked.is_some_and(|looked| looked.run(now) <= span)
     }
 }
 
