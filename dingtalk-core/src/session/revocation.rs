@@ -178,11 +178,12 @@ impl Revocations {
         }))
     }
 
-    /// Keeps up with the store for what nobody may have whose session is over: an error where the store does not tell.
+    /// Keeps up with the store for what nobody may have whose session is over: as long as a look may take, and an error where the
+    /// store does not tell.
     pub(crate) async fn kept_up(&self, during: &'static str) -> Result<(), Error> {
         if let Some(mut done) = self.look_behind() {
             let looked = done.wait_for(|done| *done);
-            let _ = self.0.time.within(WAIT_LIMIT, looked).await;
+            let _ = self.0.time.within(LOOK_LIMIT, looked).await;
         }
         if self.is_up_to_date() {
             return Ok(());

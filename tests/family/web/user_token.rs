@@ -244,9 +244,10 @@ both! {
         two.setup.advance(3);
         let asking = two.ask(&two.setup.dingtalk);
         two.store.wait_for(1).await;
-        let wait = Duration::from_millis(250);
-        two.clock.until("a wait", || two.clock.asleep(wait) == 1).await;
-        two.clock.advance(wait);
+        // The look's limit, and that of the wait for it.
+        let limit = Duration::from_secs(1);
+        two.clock.until("a wait", || two.clock.asleep(limit) == 2).await;
+        two.clock.advance(limit);
         assert!(refused(asking.await.unwrap()));
     }
 
