@@ -51,6 +51,29 @@ both! {
         }
     }
 
+    async fn a_login_in_another_tab_in_between_is_no_cookie_refused(framework) {
+        let stage = Stage::on(framework, Platform::Android).await;
+        let tab = stage.tab().await;
+        // The answer to one whose session the other tab has just ended, when the other's cookie is there already.
+        tab.run_first(format!(
+            "(() => {{
+                const real = window.fetch;
+                let told = false;
+                window.fetch = async (path, init) => {{
+                    if (path !== '/dingtalk/me' || told) return real(path, init);
+                    told = true;
+                    await real('/dingtalk/login', {{ method: 'POST', headers: {{ 'X-DingTalk-Auth-Code': '{}' }} }});
+                    const over = {{ code: 'session.required', title: 'over', detail: 'over', who: 'user' }};
+                    return new Response(JSON.stringify(over), {{ status: 401 }});
+                }};
+            }})()",
+            stage.setup.any_code()
+        )).await;
+        tab.open(&stage.setup.url("/orders?x=1")).await;
+        tab.until_text("hello 张伟").await;
+        assert_eq!(stage.exchanges(), 2);
+    }
+
     /// B2
     async fn two_tabs_at_once_both_land_in_the_app(framework) {
         for behaviour in [Behaviour::Normal, Behaviour::Repeating] {
