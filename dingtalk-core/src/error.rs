@@ -101,7 +101,11 @@ pub enum Error {
 
 /// What DingTalk said, without its text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{during}: refused with code {code} (status {status}, request id {})", request_id.as_deref().unwrap_or("none"))]
+#[error(
+    "{during}: refused with code {code} (status {status}, request id {}){}",
+    request_id.as_deref().unwrap_or("none"),
+    missing(required_scopes)
+)]
 #[non_exhaustive]
 pub struct Rejected {
     /// Which call.
@@ -114,6 +118,13 @@ pub struct Rejected {
     pub request_id: Option<String>,
     /// The permissions DingTalk says are missing.
     pub required_scopes: Vec<String>,
+}
+
+fn missing(scopes: &[String]) -> String {
+    if scopes.is_empty() {
+        return String::new();
+    }
+    format!(", missing permissions: {}", scopes.join(", "))
 }
 
 /// Why DingTalk cannot be used just now.
@@ -163,7 +174,7 @@ pub enum Refusal {
     #[error("another organisation was chosen")]
     OtherCorp,
     /// DingTalk did not tell the account's union id.
-    #[error("DingTalk told no union id: the scope may need `corpid`")]
+    #[error("DingTalk told no union id: the permission Contact.User.Read may be missing")]
     NoUnionId,
     /// No user token is kept for the session, or DingTalk does not renew it any more.
     #[error("there is no user token for the session")]
@@ -284,5 +295,31 @@ impl Rejected {
             request_id: None,
             required_scopes: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_permission_that_dingtalk_misses_is_named_in_the_log() {
+        let mut rejected = Rejected {
+            during: "users/me",
+            code: "Forbidden.AccessDenied.AccessTokenPermissionDenied".to_owned(),
+            status: 403,
+            request_id: None,
+            required_scopes: vec![
+                "Contact.User.Read".to_owned(),
+                "qyapi_get_member".to_owned(),
+            ],
+        };
+        let said = ", missing permissions: Contact.User.Read, qyapi_get_member";
+        assert!(rejected.to_string().ends_with(said), "{rejected}");
+        rejected.required_scopes.clear();
+        assert!(
+            rejected.to_string().ends_with("request id none)"),
+            "{rejected}"
+        );
     }
 }

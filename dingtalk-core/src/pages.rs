@@ -121,15 +121,15 @@ impl Actor {
         match self {
             Self::User => Some(Text {
                 en: "Who can act: you.",
-                zh: "处理人：您本人。",
+                zh: "您可自行处理。",
             }),
             Self::CorpAdmin => Some(Text {
                 en: "Who can act: an administrator of your organisation.",
-                zh: "处理人：您的组织管理员。",
+                zh: "请联系组织管理员处理。",
             }),
             Self::Developer => Some(Text {
                 en: "Who can act: the people who run this app.",
-                zh: "处理人：此应用的开发或运维人员。",
+                zh: "请联系此应用的开发或运维人员处理。",
             }),
             Self::Nobody => None,
         }

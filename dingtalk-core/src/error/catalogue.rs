@@ -73,7 +73,8 @@ catalogue! {
     /// Nobody is signed in.
     SESSION_REQUIRED = "session.required", 401, User,
         "You are not signed in" / "您尚未登录",
-        "Open this app from the DingTalk workbench." / "请从钉钉工作台打开此应用。";
+        "Open this app from the DingTalk workbench, or sign in with DingTalk where it offers that." /
+        "请从钉钉工作台打开此应用，或在提供钉钉登录的页面登录。";
     /// The session belongs to another corp than the one asked for.
     SESSION_OTHER_CORP = "session.other_corp", 401, User,
         "You are signed in for another organisation" / "您登录的是另一个组织",
@@ -121,7 +122,7 @@ catalogue! {
         "请从本应用的页面发起请求，或使用 trusted_origin 将该来源列入信任。";
     /// A corp that is not configured.
     CORP_UNKNOWN = "login.corp_unknown", 403, Developer,
-        "This app is not set up for that organisation" / "此应用未为该组织配置",
+        "This app is not set up for that organisation" / "此应用尚未对该组织开通",
         "Open it from the workbench of an organisation that uses it; developers add an internal_app for the corp." /
         "请从已开通此应用的组织的工作台打开；开发者可为该组织添加 internal_app 配置。";
     /// Several corps and none named.
@@ -141,28 +142,28 @@ catalogue! {
     /// A callback that DingTalk's page does not make.
     CALLBACK_MALFORMED = "login.callback_malformed", 400, User,
         "This address does not complete a sign-in" / "此地址无法完成登录",
-        "Start signing in again." / "请重新开始登录。";
+        "Start signing in again." / "请重新登录。";
     /// A state that is not ours, or not for these settings.
     STATE_INVALID = "login.state_invalid", 400, User,
-        "This sign-in was not begun here" / "此登录请求并非由本应用发起",
-        "Start signing in again." / "请重新开始登录。";
+        "This sign-in is not known here" / "登录链接无效或已失效",
+        "Start signing in again." / "请重新登录。";
     /// A state of another browser, of one that refuses cookies, or that came back here before.
     STATE_ELSEWHERE = "login.state_elsewhere", 400, User,
-        "This sign-in is over, or was begun in another browser" / "此登录请求已结束，或是在其他浏览器中发起的",
+        "This sign-in is over, or was begun in another browser" / "登录已失效，或不是在当前浏览器中发起的",
         "Start signing in again, in this browser. If it happens again, allow cookies for this site." /
-        "请在此浏览器中重新开始登录。若再次出现，请允许此网站使用 Cookie。";
+        "请在此浏览器中重新登录。若再次出现，请允许此网站使用 Cookie。";
     /// A state of more than ten minutes ago.
     STATE_EXPIRED = "login.state_expired", 400, User,
         "Signing in took too long" / "登录超时",
-        "Start signing in again: there are ten minutes." / "请重新开始登录，并在十分钟内完成。";
+        "Start signing in again: there are ten minutes." / "请重新登录，并在十分钟内完成。";
     /// A state that came back before.
     STATE_USED = "login.state_used", 400, User,
         "This sign-in was completed before" / "此登录请求已被使用",
-        "If you are not signed in, start again." / "若您尚未登录，请重新开始登录。";
+        "If you are not signed in, start again." / "若您尚未登录，请重新登录。";
     /// DingTalk's page came back with an error: the person said no, or DingTalk did.
     SIGN_IN_DECLINED = "login.declined", 401, User,
         "DingTalk did not sign you in" / "钉钉未完成登录授权",
-        "You or DingTalk declined. Start again when you want to sign in." / "您或钉钉拒绝了本次授权。如需登录，请重新开始。";
+        "You or DingTalk declined. Start again when you want to sign in." / "您取消了授权，或钉钉拒绝了本次登录。如需继续，请重新登录。";
     /// The account is not an employee's.
     NOT_A_MEMBER = "login.not_a_member", 403, User,
         "Your DingTalk account does not belong to this organisation" / "您的钉钉账号不属于此组织",
@@ -175,8 +176,8 @@ catalogue! {
     /// No union id came.
     NO_UNION_ID = "login.union_id_missing", 500, Developer,
         "DingTalk did not tell who you are across apps" / "钉钉未返回您的 unionId",
-        "Use the scope `openid corpid`, check the permission Contact.User.Read, and let people consent again." /
-        "请使用 scope `openid corpid`，确认已开通 Contact.User.Read 权限，并让用户重新授权。";
+        "Check the permission Contact.User.Read and the scope's `openid`, and let people consent again." /
+        "请确认已开通 Contact.User.Read 权限且 scope 中有 `openid`，并让用户重新授权。";
     /// The `on_login` hook said no.
     REFUSED_BY_APP = "login.refused_by_app", 403, User,
         "This app does not let your account in" / "此应用不允许您的账号登录",
@@ -197,7 +198,7 @@ catalogue! {
     APP_CREDENTIALS = "app.credentials_wrong", 500, Developer,
         "DingTalk does not accept this app's key or secret" / "钉钉不接受此应用的 AppKey 或 AppSecret",
         "Compare app_key and app_secret with the app's credentials page in the developer console." /
-        "请在开发者后台核对应用的 AppKey 与 AppSecret。";
+        "请在开发者后台核对应用的 Client ID（AppKey）与 Client Secret（AppSecret）。";
     /// The older sign-in app's id or secret wrong.
     LEGACY_CREDENTIALS = "app.legacy_credentials_wrong", 500, Developer,
         "DingTalk does not accept the id or secret of this app's older sign-in" / "钉钉不接受此应用旧版登录的 appId 或 appSecret",
@@ -239,7 +240,7 @@ catalogue! {
     /// DingTalk calls our request wrong.
     APP_REQUEST = "app.request_refused", 500, Developer,
         "DingTalk refused this app's request" / "钉钉拒绝了此应用的请求",
-        "Report the code in the log to the library's authors." / "请将日志中的错误码反馈给库的维护者。";
+        "Report the code in the log to the library's authors." / "请将日志中的错误码反馈给此登录库的维护者。";
     /// Busy.
     DINGTALK_BUSY = "dingtalk.busy", 503, Nobody,
         "DingTalk is busy" / "钉钉服务繁忙",
@@ -274,7 +275,7 @@ catalogue! {
     BROWSER_COOKIES_BLOCKED = "browser.cookies_blocked", 401, User,
         "Your browser did not keep the sign-in" / "浏览器未能保存登录状态",
         "DingTalk has let you in, but this browser refuses cookies. Allow cookies for this site, or open the app outside the page that shows it, and try again." /
-        "钉钉已确认您的身份，但浏览器拒绝保存 Cookie。请允许此网站使用 Cookie，或不要在其他页面内嵌打开此应用，然后重试。";
+        "钉钉已确认您的身份，但浏览器拒绝保存 Cookie。请允许此网站使用 Cookie，或在独立窗口中打开此应用，然后重试。";
     /// Shown in a frame of another site, which is not listed.
     BROWSER_FRAMED = "browser.framed", 403, Developer,
         "This app is shown inside another site" / "此应用被嵌入在其他网站中",

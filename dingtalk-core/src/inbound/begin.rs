@@ -25,20 +25,17 @@ impl DingTalk {
         let via = via.as_ref().map(|(_, via)| &**via);
         let way = via.and_then(Way::of_name);
         let target = self.0.origin.return_to(head.query(), self.base_path());
-        if way.is_none() && self.visit(carried.clone(), asked.clone()).is_somebody() {
+        if via.is_none() && self.visit(carried.clone(), asked.clone()).is_somebody() {
             return Reply::new(303).with("location", target);
-        }
-        let is_in_client = via == Some("client") || way.is_none() && visitor.is_in_client;
-        if is_in_client && visitor.is_page_load() {
-            return match self.app_of(head, asked) {
-                Ok(app) => self.silent_login_page(head, &app, Some(target), false),
-                Err(failure) => self.refuse(head, &failure),
-            };
         }
         let app = match self.app_of(head, asked.clone()) {
             Ok(app) => app,
             Err(failure) => return self.refuse(head, &failure),
         };
+        let is_in_client = via == Some("client") || way.is_none() && visitor.is_in_client;
+        if is_in_client && visitor.is_page_load() {
+            return self.silent_login_page(head, &app, Some(target), false);
+        }
         // A script that follows to DingTalk's page gets nowhere: it is told where to go.
         let way = way.or_else(|| app.way());
         let way = way.filter(|_| visitor.is_page_load());
@@ -53,18 +50,18 @@ impl DingTalk {
 
     /// Sends a browser to DingTalk's page, or shows it in ours. Nothing is kept here; the browser keeps one cookie, for ten minutes.
     fn begin(&self, head: &Head, app: &App, way: Way, app_id: &str, return_to: String) -> Reply {
-        if way == Way::Embedded && self.is_foreign_frame(head) {
+        if self.is_foreign_frame(head) {
+            // The way back would not find its cookie there.
             let language = Visitor::of(head).language;
             return refusal::framed(language, &Failure::of(&catalogue::BROWSER_FRAMED).log());
         }
-        let redirect_uri = self.own_url(OwnPath::Callback);
         let state = State {
             way,
             app_key: app.app_key.to_string(),
             app_id: app_id.to_owned(),
             corp_id: app.corp_id.to_string(),
-            redirect_uri: redirect_uri.clone(),
-            return_to: return_to.clone(),
+            redirect_uri: self.own_url(OwnPath::Callback),
+            return_to,
         };
         let jar = &self.0.sessions.jar;
         let begun = match self.0.states.begin(&state, jar, head.headers("cookie")) {
@@ -72,11 +69,10 @@ impl DingTalk {
             Err(error) => return self.refuse(head, &error.into()),
         };
         let endpoints = self.0.logins.api.endpoints();
-        let reply = if way == Way::Embedded {
-            self.embedded_page(head, app, &redirect_uri, &begun.sealed, &return_to)
-        } else {
-            app.page(way, endpoints, &redirect_uri, &begun.sealed)
-                .map(|page| Reply::new(303).with("location", page))
+        let page = app.page(way, endpoints, &state.redirect_uri, &begun.sealed);
+        let reply = match page {
+            Some(page) => Some(Reply::new(303).with("location", page)),
+            None => self.embedded_page(head, app, &state, &begun.sealed),
         };
         let Some(reply) = reply else {
             return self.refuse(head, &Failure::of(&catalogue::SESSION_REQUIRED));
@@ -88,29 +84,22 @@ impl DingTalk {
     }
 
     /// Our own page with DingTalk's in a frame.
-    fn embedded_page(
-        &self,
-        head: &Head,
-        app: &App,
-        redirect_uri: &str,
-        state: &str,
-        return_to: &str,
-    ) -> Option<Reply> {
+    fn embedded_page(&self, head: &Head, app: &App, state: &State, sealed: &str) -> Option<Reply> {
         let web = app.web_sign_in.as_ref()?;
         let page = Embedded {
-            frame: web.frame(&app.corp_id, &app.app_key, redirect_uri, state)?,
+            frame: web.frame(&app.corp_id, &app.app_key, &state.redirect_uri, sealed)?,
             sign_in_origin: self.0.logins.api.endpoints().login_origin(),
-            callback: redirect_uri,
-            instead: self.login_to(app, Way::Web.name(), return_to),
+            callback: &state.redirect_uri,
+            instead: self.login_to(app, Some(Way::Web.name()), &state.return_to),
             framed_by: &self.0.framed_by,
         };
         Some(page.page(Visitor::of(head).language))
     }
 
-    /// Our own login for an app, by a way in, and on to a target.
-    pub(super) fn login_to(&self, app: &App, via: &str, target: &str) -> String {
+    /// Our own login for an app, by a way in or by what fits, and on to a target.
+    pub(super) fn login_to(&self, app: &App, via: Option<&str>, target: &str) -> String {
         let target: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
-        format!("{}{target}", self.login_target(app, Some(via)))
+        format!("{}{target}", self.login_target(app, via))
     }
 
     /// The page that goes to the sign-in page and comes back to where the visitor is.

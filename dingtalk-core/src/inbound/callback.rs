@@ -45,25 +45,18 @@ impl DingTalk {
         if !returned.is_from_here {
             return self.refuse_elsewhere(head, &query, &returned, &app);
         }
-        let again = self.again(&returned, &app, returned.state.way.name());
-        let is_good = if returned.is_expired {
-            Err(&catalogue::STATE_EXPIRED)
-        } else {
-            match self.take(&returned).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(&catalogue::STATE_USED),
-                // Nothing was taken: the very same callback may come again.
-                Err(error) => {
-                    let failure = Failure::from(error).for_app(app);
-                    return self.refuse_sign_in(head, &failure, again);
-                }
+        let way = returned.state.way.name();
+        let again = self.login_to(&app, Some(way), &returned.state.return_to);
+        let is_first = match self.take(&returned).await {
+            Ok(is_first) => is_first,
+            // Nothing was taken: the very same callback may come again.
+            Err(error) => {
+                let failure = Failure::from(error).for_app(app);
+                return self.refuse_sign_in(head, &failure, again);
             }
         };
-        let traded = match is_good {
-            Ok(()) => self.trade(head, &query, &returned, &app, carried).await,
-            Err(advice) => Err(Failure::of(advice)),
-        };
-        let reply = match traded {
+        let traded = self.trade(head, &query, &returned, is_first, &app, carried);
+        let reply = match traded.await {
             Ok(reply) => reply,
             Err(failure) => self.refuse_sign_in(head, &failure.for_app(app), again),
         };
@@ -85,7 +78,7 @@ impl DingTalk {
         if Visitor::of(head).is_in_client {
             // The phone opened the client in the browser's place: it signs in by itself, unless somebody said no, and the code is
             // left alone.
-            let silently = self.again(returned, app, "client");
+            let silently = self.login_to(app, None, &returned.state.return_to);
             return if query.is_declined {
                 let declined = Failure::of(&catalogue::SIGN_IN_DECLINED);
                 self.refuse_sign_in(head, &declined, silently)
@@ -99,12 +92,16 @@ impl DingTalk {
         } else {
             &catalogue::STATE_ELSEWHERE
         };
-        let again = self.again(returned, app, returned.state.way.name());
+        let way = returned.state.way.name();
+        let again = self.login_to(app, Some(way), &returned.state.return_to);
         self.refuse_sign_in(head, &Failure::of(advice), again)
     }
 
-    /// Takes a state; says whether it was there to be taken. A used one waits for no turn and takes none.
+    /// Takes a state that is not over; says whether it was there to be taken. A used one waits for no turn and takes none.
     async fn take(&self, returned: &Returned) -> Result<bool, Error> {
+        if returned.is_expired {
+            return Ok(false);
+        }
         let (key, life) = returned.claim();
         let once = &self.0.logins.once;
         if once.is_taken("state", &key).await? {
@@ -120,9 +117,16 @@ impl DingTalk {
         head: &Head,
         query: &Query,
         returned: &Returned,
+        is_first: bool,
         app: &Arc<App>,
         carried: CarriedAll,
     ) -> Result<Reply, Failure> {
+        if returned.is_expired {
+            return Err(Failure::of(&catalogue::STATE_EXPIRED));
+        }
+        if !is_first {
+            return Err(Failure::of(&catalogue::STATE_USED));
+        }
         if query.is_odd {
             return Err(Failure::of(&catalogue::CALLBACK_MALFORMED));
         }
@@ -167,13 +171,8 @@ impl DingTalk {
             return self.refuse(head, &failure);
         };
         let first_page = self.0.origin.return_to(None, self.base_path());
-        let first_page: String = form_urlencoded::byte_serialize(first_page.as_bytes()).collect();
-        let again = format!("{}{first_page}", self.login_target(&app, None));
+        let again = self.login_to(&app, None, &first_page);
         self.refuse_sign_in(head, &failure, again)
-    }
-
-    fn again(&self, returned: &Returned, app: &App, via: &str) -> String {
-        self.login_to(app, via, &returned.state.return_to)
     }
 }
 

@@ -15,7 +15,11 @@ use crate::inbound::origin::listed_origin;
 /// Sign-in in any browser, on DingTalk's page: by QR code, or by account and password.
 ///
 /// In the developer console the app needs its redirect URL registered (public origin, base path and `/callback`:
-/// `https://hr.example.com/dingtalk/callback`) and the permissions `Contact.User.Read` and `qyapi_get_member`.
+/// `https://hr.example.com/dingtalk/callback`) and the permissions `Contact.User.Read` and `qyapi_get_member`; the latter not with
+/// [`anyone`](Self::anyone).
+///
+/// A page load without a session goes there by itself, or, after a sign-out, when the button was pressed; `GET login?via=web` goes there
+/// at once. There are ten minutes to come back, in the same browser, with cookies. Inside the DingTalk client the silent login goes first.
 ///
 /// Costs four DingTalk calls a sign-in with a warm token: `userAccessToken`, `users/me`, `getbyunionid` and, unless
 /// [`Details`](crate::Details) says otherwise, `user/get`. The person is known by their union id, which the app's own token turns into

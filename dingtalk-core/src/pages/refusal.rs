@@ -78,7 +78,7 @@ pub(super) fn told(advice: &Advice, language: Language) -> String {
 
 const REFERENCE: Text = Text {
     en: "Reference",
-    zh: "参考编号",
+    zh: "错误编号",
 };
 
 const SIGN_IN: Text = Text {

@@ -1,11 +1,11 @@
 //! What comes back wrong: a page in the visitor's language that offers to sign in again, without a call and without a word of the query.
 
-use dingtalk_core::{InternalApp, LegacySignIn, SessionKey, WebSignIn};
+use dingtalk_core::{InternalApp, SessionKey, WebSignIn};
 use dingtalk_sandbox::World;
-use dingtalk_tests::{Answer, Browser, Gate, Placement, Request, both, build_app};
+use dingtalk_tests::{Answer, Browser, Gate, Placement, Request, Setup, both, build_app};
 
 use super::embedded::embedded;
-use super::{any_code, begin, begin_by, come_back, refused, start, with};
+use super::{any_code, begin, begin_by, come_back, legacy, refused, start, with};
 
 /// What nobody should see again.
 const HOSTILE: &str = "%3Cb%3Ecanary&error_description=%3Cscript%3Ecanary&return_to=/canary&canary=%0d%0acanary:%201&scope=canary";
@@ -25,13 +25,20 @@ both! {
     /// A1, A2, A4, A8, A9, A12
     async fn whatever_comes_back_wrong_offers_to_sign_in_again(framework) {
         let key = SessionKey::generate().unwrap();
-        let older = |app: InternalApp| app.legacy_sign_in(LegacySignIn::new("dingoaolder", "secret"));
         let elsewhere = start(framework).await;
-        for via in ["web", "embedded"] {
-            let web = |web: WebSignIn| if via == "embedded" { embedded(web) } else { web };
-            let setup = with(framework, web, |builder| builder.session_key(key.clone())).await;
-            let older = build_app(&setup.sandbox, older, |builder| builder.session_key(key.clone())).unwrap();
-            let older = framework.start(older, Placement::Right, Gate::default());
+        for via in ["web", "embedded", "legacy_qr", "legacy_password"] {
+            let is_older = via.starts_with("legacy");
+            let web = |app: InternalApp| app.web_sign_in(WebSignIn::new());
+            let by_via = |app: InternalApp| match via {
+                "web" => web(app),
+                "embedded" => app.web_sign_in(embedded(WebSignIn::new())),
+                _ => app.legacy_sign_in(legacy::settings()),
+            };
+            let setup = Setup::of_app(framework, World::default(), by_via, |builder| builder.session_key(key.clone())).await;
+            let another = |app: InternalApp| if is_older { web(app) } else { app.legacy_sign_in(legacy::settings()) };
+            let another = build_app(&setup.sandbox, another, |builder| builder.session_key(key.clone())).unwrap();
+            let another = framework.start(another, Placement::Right, Gate::default());
+            let any_code = |setup| if is_older { legacy::any_code(setup) } else { any_code(setup) };
             for case in CASES {
                 let mut pages = Vec::new();
                 for (language, lang) in [("en", "en"), ("zh-CN", "zh")] {
@@ -45,9 +52,9 @@ both! {
                     match case.what {
                         "another server's" => state = begin(&mut at(elsewhere.app.address()), "/").await.state,
                         "another way's" => {
-                            let mut at_older = at(older.address());
-                            state = super::begun(&at_older.open("/dingtalk/login?via=legacy_qr").await).state;
-                            browser.cookies = at_older.cookies;
+                            let mut there = at(another.address());
+                            state = super::begun(&there.open("/dingtalk/login").await).state;
+                            browser.cookies = there.cookies;
                         }
                         "another browser's" => browser = setup.browser(),
                         "a used one" => {

@@ -91,12 +91,19 @@ both! {
         let setup = start(framework).await;
         let mut browser = setup.browser();
         super::sign_in(&setup, &mut browser, "/").await;
-        for target in ["/dingtalk/login?return_to=/x", "/dingtalk/login?via=client&return_to=/x"] {
-            let request = Request::new("GET", target).page().in_client().without("sec-fetch-site");
-            let answer = browser.send(request.header("sec-fetch-site", "cross-site")).await;
-            assert_eq!((answer.status, answer.header("location")), (303, Some("/x")), "{target}");
-        }
+        let request = Request::new("GET", "/dingtalk/login?return_to=/x").page().in_client().without("sec-fetch-site");
+        let answer = browser.send(request.header("sec-fetch-site", "cross-site")).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/x")));
         assert_eq!(browser.fetch("/").await.status, 200);
+    }
+
+    async fn nothing_begins_in_another_sites_frame(framework) {
+        let setup = start(framework).await;
+        let mut browser = setup.browser();
+        let framed = Request::new("GET", "/dingtalk/login?via=web").page().without("sec-fetch-dest").without("sec-fetch-site");
+        let framed = framed.header("sec-fetch-dest", "iframe").header("sec-fetch-site", "cross-site");
+        assert_eq!(super::refused(&browser.send(framed).await), (403, "browser.framed".into()));
+        assert!(browser.cookies.is_empty());
     }
 
     async fn settings_are_in_the_pages_address(framework) {

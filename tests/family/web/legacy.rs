@@ -35,7 +35,7 @@ fn world() -> World {
     world
 }
 
-fn settings() -> LegacySignIn {
+pub(super) fn settings() -> LegacySignIn {
     let app = &World::default().sign_in_apps[0];
     LegacySignIn::new(app.app_id.clone(), app.app_secret.clone())
 }
@@ -77,7 +77,7 @@ fn code(setup: &Setup, union_id: &str) -> String {
         .unwrap()
 }
 
-fn any_code(setup: &Setup) -> String {
+pub(super) fn any_code(setup: &Setup) -> String {
     code(setup, &setup.sandbox.world().people[0].union_id)
 }
 

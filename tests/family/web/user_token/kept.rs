@@ -37,6 +37,25 @@ both! {
         }
     }
 
+    /// G1
+    async fn neither_the_store_nor_the_browser_can_read_a_token(framework) {
+        let two = Two::start(framework).await;
+        let token = two.token().await.unwrap();
+        let secret = token.secret().expose();
+        let entries = two.store.entries("").await;
+        assert!(entries.iter().any(|(key, _)| key.starts_with("user-token:")));
+        for (key, entry) in entries {
+            let value = String::from_utf8_lossy(&entry.value).into_owned();
+            assert!(!key.contains(secret) && !value.contains(secret) && !value.contains("access"), "{key}");
+        }
+        // What the session's cookie has is what it has where no token is kept.
+        let plain = super::super::start(framework).await;
+        let mut without = plain.browser();
+        sign_in(&plain, &mut without, "/").await;
+        let length = |browser: &dingtalk_tests::Browser| browser.session().unwrap().1.len();
+        assert_eq!(length(&two.browser), length(&without));
+    }
+
     async fn a_value_moved_to_another_persons_key_is_nobodys(framework) {
         let two = Two::start(framework).await;
         let before = tokens(&two).await;
