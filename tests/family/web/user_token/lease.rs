@@ -82,23 +82,22 @@ both! {
         two.store.wait_for(1).await;
         two.clock.advance(Duration::from_millis(900));
         let hold = two.setup.sandbox.hold(route::USER_ACCESS_TOKEN);
+        let gets = two.store.calls(Verb::Get);
         two.store.set(Verb::Get, Mood::AnswersLate);
         two.store.set(Verb::Add, Mood::Works);
-        two.clock.until("a look", || two.store.calls(Verb::Get) == 2).await;
+        two.clock.until("a look", || two.store.calls(Verb::Get) > gets).await;
         two.store.wait_for(1).await;
         two.clock.advance(Duration::from_millis(900));
         two.store.set(Verb::Get, Mood::Works);
         hold.wait_for(1).await;
         two.clock.advance(Duration::from_millis(3_900));
+        let puts = two.store.calls(Verb::Put);
         two.store.set(Verb::Put, Mood::Hangs);
         hold.release();
-        for _ in 0..2 {
-            two.store.wait_for(1).await;
-            two.clock.advance(Duration::from_millis(1_000));
-            two.clock.until("another try", || two.clock.is_settled()).await;
+        for (tries, milliseconds) in [(1, 1_000), (2, 1_000), (3, 900)] {
+            two.clock.until("a try", || two.store.calls(Verb::Put) == puts + tries).await;
+            two.clock.advance(Duration::from_millis(milliseconds));
         }
-        two.store.wait_for(1).await;
-        two.clock.advance(Duration::from_millis(900));
         // DingTalk has changed the refresh token, and the store has not got it.
         let second = two.ask(&two.there);
         two.clock.until("one that waits", || two.waiting() == 1 || two.renewals() > 1).await;
