@@ -113,8 +113,8 @@ catalogue! {
     /// Sent, and no answer.
     CODE_UNCONFIRMED = "login.code_unconfirmed", 401, User,
         "DingTalk did not confirm the login" / "钉钉未确认本次登录",
-        "Sign in again, or open the app again: this login code may be used up." /
-        "请重新登录或重新打开应用：当前授权码可能已被使用。";
+        "Sign in again, or open the app again, for a new code: this one may be used up." /
+        "请重新登录或重新打开应用以获取新的授权码：当前授权码可能已被使用。";
     /// The request came from another site.
     ORIGIN_REFUSED = "login.origin_refused", 403, Developer,
         "This request came from another site" / "此请求来自其他网站",
