@@ -13,6 +13,7 @@ use url::Url;
 use crate::stage::{Stage, left_by, log};
 
 both! {
+    /// A12
     async fn whoever_scans_the_code_on_dingtalks_page_lands_where_they_wanted(framework) {
         let stage = start(framework, World::default()).await;
         let tab = arrive(&stage, TARGET, WEB).await;
@@ -21,6 +22,7 @@ both! {
         assert_landed(&stage, &tab, &BY_WEB).await;
     }
 
+    /// A12
     async fn whoever_types_account_and_password_lands_where_they_wanted(framework) {
         let stage = start(framework, World::default()).await;
         let tab = arrive(&stage, TARGET, WEB).await;
@@ -32,6 +34,7 @@ both! {
         assert_landed(&stage, &tab, &BY_WEB).await;
     }
 
+    /// A12
     async fn the_older_page_with_the_code_is_reached_from_the_apps_own_page(framework) {
         let app = |app: InternalApp, sandbox: &Sandbox| app.legacy_sign_in(legacy(sandbox));
         let stage = Stage::of_app(framework, World::default(), app, |builder, _| builder).await;
@@ -40,6 +43,7 @@ both! {
         assert_landed(&stage, &tab, &BY_LEGACY).await;
     }
 
+    /// A12
     async fn the_older_page_for_account_and_password_is_reached_by_its_name(framework) {
         let stage = start(framework, World::default()).await;
         let tab = arrive(&stage, BY_PASSWORD, LEGACY_PASSWORD).await;
@@ -128,7 +132,7 @@ async fn assert_landed(stage: &Stage, tab: &Tab, calls: &[&str]) {
     assert_leaves_no_code(tab).await;
 }
 
-/// A12: the code came in the callback's URL and is nowhere else: in no other request, no history, no storage, no log.
+/// The code came in the callback's URL and is nowhere else: in no other request, no history, no storage, no log.
 async fn assert_leaves_no_code(tab: &Tab) {
     let sent = tab.sent();
     let is_callback = |url: &Url| url.path() == "/dingtalk/callback";

@@ -1,4 +1,5 @@
-//! The README's pictures: somebody opens the demo's app in the sandbox's client, and the calls that it cost.
+//! The README's pictures: somebody opens the demo's app in the sandbox's client, the calls that it cost, and how the app's page asks
+//! whoever opens it in another browser to sign in.
 //!
 //! `screenshots SANDBOX_URL FOLDER`, with the demo running.
 
@@ -35,5 +36,19 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tab.until_text("getuserinfo").await;
     let picture = tab.picture_of(1200.0, 780.0).await;
     std::fs::write(folder.join("sandbox.png"), picture)?;
+
+    let app = "fetch('/sandbox/world').then((answer) => answer.json()).then((world) => new URL(world.apps[0].home_url).origin)";
+    let app = tab.evaluate(app).await;
+    let app = app.as_str().ok_or("the world names no app")?;
+    let look = Look {
+        width: 720,
+        height: 580,
+        ..look
+    };
+    let tab = profile.tab(look, None).await;
+    tab.open(&format!("{app}/orders")).await;
+    tab.until_framed_text("Open the phone").await;
+    let picture = tab.picture_of(720.0, 580.0).await;
+    std::fs::write(folder.join("sign-in.png"), picture)?;
     Ok(())
 }

@@ -49,6 +49,7 @@ both! {
         assert_greeted(&stage, &tab).await;
     }
 
+    /// A11
     async fn a_stranger_reads_why_they_are_not_let_in_and_has_no_session(framework) {
         let mut world = World::default();
         // Else DingTalk's page keeps them.

@@ -7,6 +7,7 @@ use dingtalk_tests::chromium::{Chromium, Look};
 use super::{TARGET, WEB, ZHANG_WEI, arrive, consent, start};
 
 both! {
+    /// A1, A12
     async fn a_way_back_into_the_client_is_a_silent_login_for_the_same_page(framework) {
         let stage = start(framework, World::default()).await;
         let sandbox = &stage.setup.sandbox;
