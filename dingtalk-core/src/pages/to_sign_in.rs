@@ -63,6 +63,6 @@ const TITLE: Text = Text {
     zh: "使用钉钉登录",
 };
 const ACTION: Text = Text {
-    en: "You are being taken to DingTalk's sign-in page.",
-    zh: "正在前往钉钉登录页面。",
+    en: "You are being taken to the sign-in page.",
+    zh: "正在前往登录页面。",
 };
