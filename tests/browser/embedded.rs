@@ -85,6 +85,25 @@ both! {
         assert_eq!(tab.errors(), Vec::<String>::new());
     }
 
+    async fn whoever_dingtalk_does_not_let_through_reads_its_reason_and_another_may_scan(framework) {
+        let stage = start(framework, "").await;
+        let sandbox = &stage.setup.sandbox;
+        let tab = stage.profile.tab(Look::DESK, None).await;
+        tab.open(&stage.setup.url("/orders?x=1#/3")).await;
+        let asked = scanned(&stage, &tab).await;
+        sandbox.confirm_sign_in(&asked, "unionLiuYang00007").unwrap();
+        tab.until_text("login.declined · 操作失败，你不在组织内").await;
+        assert_eq!((tab.count("GET", "/dingtalk/callback"), sandbox.call_count()), (0, 0));
+        tab.press("#again").await;
+        tab.until("document.getElementById('reference').hidden").await;
+        let asked = scanned(&stage, &tab).await;
+        sandbox.confirm_sign_in(&asked, "unionZhangWei0001").unwrap();
+        tab.until_text("hello 张伟").await;
+        assert_eq!(tab.url().await, stage.setup.url("/orders?x=1#/3"));
+        assert_eq!(tab.count("GET", "/dingtalk/callback"), 1);
+        assert_eq!(tab.errors(), Vec::<String>::new());
+    }
+
     async fn where_the_script_does_not_load_the_page_says_so(framework) {
         let stage = start(framework, "").await;
         let tab = stage.profile.tab(Look::DESK, None).await;
