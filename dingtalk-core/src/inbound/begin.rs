@@ -25,14 +25,16 @@ impl DingTalk {
         let via = via.as_ref().map(|(_, via)| &**via);
         let way = via.and_then(Way::of_name);
         let target = self.0.origin.return_to(head.query(), self.base_path());
-        if via.is_none() && self.visit(carried.clone(), asked.clone()).is_somebody() {
+        let names_client = via == Some("client");
+        let names_none = way.is_none() && !names_client;
+        if names_none && self.visit(carried.clone(), asked.clone()).is_somebody() {
             return Reply::new(303).with("location", target);
         }
         let app = match self.app_of(head, asked.clone()) {
             Ok(app) => app,
             Err(failure) => return self.refuse(head, &failure),
         };
-        let is_in_client = via == Some("client") || way.is_none() && visitor.is_in_client;
+        let is_in_client = names_client || names_none && visitor.is_in_client;
         if is_in_client && visitor.is_page_load() {
             return self.silent_login_page(head, &app, Some(target), false);
         }

@@ -94,6 +94,9 @@ both! {
         let request = Request::new("GET", "/dingtalk/login?return_to=/x").page().in_client().without("sec-fetch-site");
         let answer = browser.send(request.header("sec-fetch-site", "cross-site")).await;
         assert_eq!((answer.status, answer.header("location")), (303, Some("/x")));
+        // A way that is none of ours is none named.
+        let answer = browser.open("/dingtalk/login?via=elsewhere&return_to=/x").await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/x")));
         assert_eq!(browser.fetch("/").await.status, 200);
     }
 
