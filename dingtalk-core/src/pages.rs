@@ -152,3 +152,12 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 const STYLE: &str = include_str!("pages/page.css");
+
+const SIGN_IN_TITLE: Text = Text {
+    en: "Sign in with DingTalk",
+    zh: "使用钉钉登录",
+};
+const AGAIN: Text = Text {
+    en: "Try again",
+    zh: "重试",
+};

@@ -9,7 +9,8 @@ use super::reply::{Failure, Reply};
 use super::request::{Asked, Head, RequestHead, Visitor};
 use crate::DingTalk;
 use crate::error::catalogue;
-use crate::login::app::App;
+use crate::login::app::{App, SignInPage};
+use crate::login::web_sign_in::Frame;
 use crate::pages::embedded::Embedded;
 use crate::pages::refusal;
 use crate::pages::to_sign_in::ToSignIn;
@@ -71,13 +72,10 @@ impl DingTalk {
             Err(error) => return self.refuse(head, &error.into()),
         };
         let endpoints = self.0.logins.api.endpoints();
-        let page = app.page(way, endpoints, &state.redirect_uri, &begun.sealed);
-        let reply = match page {
-            Some(page) => Some(Reply::new(303).with("location", page)),
-            None => self.embedded_page(head, app, &state, &begun.sealed),
-        };
-        let Some(reply) = reply else {
-            return self.refuse(head, &Failure::of(&catalogue::SESSION_REQUIRED));
+        let reply = match app.page(way, endpoints, &state.redirect_uri, &begun.sealed) {
+            Some(SignInPage::DingTalks(address)) => Reply::new(303).with("location", address),
+            Some(SignInPage::Ours(frame)) => self.embedded_page(head, app, &state, frame),
+            None => return self.refuse(head, &Failure::of(&catalogue::SESSION_REQUIRED)),
         };
         begun
             .cookies
@@ -86,16 +84,15 @@ impl DingTalk {
     }
 
     /// Our own page with DingTalk's in a frame.
-    fn embedded_page(&self, head: &Head, app: &App, state: &State, sealed: &str) -> Option<Reply> {
-        let web = app.web_sign_in.as_ref()?;
+    fn embedded_page(&self, head: &Head, app: &App, state: &State, frame: Frame<'_>) -> Reply {
         let page = Embedded {
-            frame: web.frame(&app.corp_id, &app.app_key, &state.redirect_uri, sealed)?,
+            frame,
             sign_in_origin: self.0.logins.api.endpoints().login_origin(),
             callback: &state.redirect_uri,
             instead: self.login_to(app, Some(Way::Web.name()), &state.return_to),
             framed_by: &self.0.framed_by,
         };
-        Some(page.page(Visitor::of(head).language))
+        page.page(Visitor::of(head).language)
     }
 
     /// Our own login for an app, by a way in or by what fits, and on to a target.

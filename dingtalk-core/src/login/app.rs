@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use url::Url;
 
 use super::legacy_sign_in::LegacyPage;
+use super::web_sign_in::Frame;
 use super::{InternalApp, LegacySignIn, LoginCode, LoginFlow, WebSignIn};
 use crate::api::{Api, AppCredentials, CallFailure, GrantedToken};
 use crate::clock::Time;
@@ -46,6 +47,14 @@ pub(crate) struct Turns {
     pub(crate) users_me: Pace,
     pub(crate) getuserinfo_bycode: Pace,
     pub(crate) getbyunionid: Pace,
+}
+
+/// Where a sign-in begins.
+pub(crate) enum SignInPage<'a> {
+    /// The address of a page of DingTalk's.
+    DingTalks(Url),
+    /// A page of ours with DingTalk's in a frame.
+    Ours(Frame<'a>),
 }
 
 impl App {
@@ -130,25 +139,31 @@ impl App {
             .is_some_and(|web| web.keeps_user_token())
     }
 
-    /// DingTalk's page for a way in; nothing where a page of ours shows it.
+    /// Where a way in begins; nothing where the app has no such way.
     pub(crate) fn page(
         &self,
         way: Way,
         endpoints: &Endpoints,
         redirect_uri: &str,
         state: &str,
-    ) -> Option<Url> {
-        let legacy_page = match way {
-            Way::Web => {
-                let web = self.web_sign_in.as_ref()?;
-                return Some(web.page(endpoints, &self.app_key, redirect_uri, state));
-            }
-            Way::Embedded => return None,
-            Way::LegacyQr => LegacyPage::Qr,
-            Way::LegacyPassword => LegacyPage::Password,
+    ) -> Option<SignInPage<'_>> {
+        let web = self.web_sign_in.as_ref();
+        let legacy = |page| {
+            let legacy = self.legacy_sign_in.as_ref()?;
+            Some(legacy.page(page, endpoints, redirect_uri, state))
         };
-        let legacy = self.legacy_sign_in.as_ref()?;
-        Some(legacy.page(legacy_page, endpoints, redirect_uri, state))
+        match way {
+            Way::Web => {
+                let page = web?.page(endpoints, &self.app_key, redirect_uri, state);
+                Some(SignInPage::DingTalks(page))
+            }
+            Way::Embedded => {
+                let frame = web?.frame(&self.corp_id, &self.app_key, redirect_uri, state);
+                frame.map(SignInPage::Ours)
+            }
+            Way::LegacyQr => legacy(LegacyPage::Qr).map(SignInPage::DingTalks),
+            Way::LegacyPassword => legacy(LegacyPage::Password).map(SignInPage::DingTalks),
+        }
     }
 
     /// The flow that a code is for, if this app has it.

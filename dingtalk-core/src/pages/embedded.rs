@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Frames, Page, Script, escape, problem, who};
+use super::{AGAIN, Frames, Page, SIGN_IN_TITLE, Script, escape, problem, who};
 use crate::error::catalogue::{BROWSER_SIGN_IN_SCRIPT, SIGN_IN_DECLINED, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
@@ -25,7 +25,7 @@ pub(crate) struct Embedded<'a> {
 
 impl Embedded<'_> {
     pub(crate) fn page(self, language: Language) -> Reply {
-        let title = language.pick(TITLE);
+        let title = language.pick(SIGN_IN_TITLE);
         let instead = escape(&self.instead);
         let content = format!(
             "<div role=\"status\">\n<h1 id=\"title\">{}</h1>\n<p id=\"action\">{}</p>\n<p class=\"who\" id=\"who\" hidden></p>\n</div>\n\
@@ -68,17 +68,9 @@ impl Embedded<'_> {
 /// A code that is scanned just before its state is over still has to be confirmed.
 const SPARE: Duration = Duration::from_secs(60);
 
-const TITLE: Text = Text {
-    en: "Sign in with DingTalk",
-    zh: "使用钉钉登录",
-};
 const ACTION: Text = Text {
     en: "Scan the QR code with DingTalk on your phone.",
     zh: "请使用手机钉钉扫描二维码。",
-};
-const AGAIN: Text = Text {
-    en: "Try again",
-    zh: "重试",
 };
 const INSTEAD: Text = Text {
     en: "Sign in on DingTalk's page instead",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Frames, Page, Script, escape, problem, who};
+use super::{AGAIN, Frames, Page, Script, escape, problem, who};
 use crate::error::catalogue::{self, Advice, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
@@ -105,10 +105,6 @@ const BUSY_TITLE: Text = Text {
 const BUSY_ACTION: Text = Text {
     en: "DingTalk is confirming who you are.",
     zh: "钉钉正在确认您的身份。",
-};
-const AGAIN: Text = Text {
-    en: "Try again",
-    zh: "重试",
 };
 const SIGN_IN: Text = Text {
     en: "Sign in again",

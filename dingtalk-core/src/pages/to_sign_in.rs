@@ -3,7 +3,7 @@
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Frames, Page, Script, escape, refusal};
+use super::{Frames, Page, SIGN_IN_TITLE, Script, escape, refusal};
 use crate::error::catalogue::{SESSION_SIGNED_OUT, Text};
 use crate::inbound::reply::Reply;
 use crate::inbound::request::Language;
@@ -29,10 +29,10 @@ impl ToSignIn<'_> {
         } else {
             let told = format!(
                 "<h1>{}</h1>\n<p>{}</p>\n",
-                escape(language.pick(TITLE)),
+                escape(language.pick(SIGN_IN_TITLE)),
                 escape(language.pick(ACTION))
             );
-            (TITLE, told)
+            (SIGN_IN_TITLE, told)
         };
         content.push_str(&refusal::button(&address, language));
         let refresh = (!self.is_signed_out).then(|| {
@@ -58,10 +58,6 @@ impl ToSignIn<'_> {
     }
 }
 
-const TITLE: Text = Text {
-    en: "Sign in with DingTalk",
-    zh: "使用钉钉登录",
-};
 const ACTION: Text = Text {
     en: "You are being taken to the sign-in page.",
     zh: "正在前往登录页面。",
